@@ -1,0 +1,79 @@
+"""Verbs: the public methods of the services, marked so that routes, client and OpenAPI can be derived from them.
+
+A verb takes plain arguments and msgspec Structs and returns either one Struct or an iterator of Structs. `acting` says
+who acts, why, and because of which event; the ledger reads it when a verb records what it changed.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal, ParamSpec, TypeVar
+
+Scope = Literal["read", "write", "admin"]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Who acts, through which verb, why, and because of which event (its id)."""
+
+    actor: str = "system"
+    verb: str = ""
+    reason: str = ""
+    cause: str = ""
+
+
+_acting: ContextVar[Acting] = ContextVar("mulle_acting", default=Acting())  # noqa: B039 - frozen
+
+
+def current() -> Acting:
+    """The acting context of this task."""
+    return _acting.get()
+
+
+@contextmanager
+def acting(
+    *, actor: str | None = None, verb: str | None = None, reason: str | None = None, cause: str | None = None
+) -> Iterator[Acting]:
+    """Within the block, changes are recorded under these; what is None is inherited."""
+    given = {"actor": actor, "verb": verb, "reason": reason, "cause": cause}
+    state = replace(_acting.get(), **{name: value for name, value in given.items() if value is not None})
+    token = _acting.set(state)
+    try:
+        yield state
+    finally:
+        _acting.reset(token)
+
+
+def verb(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Mark a service's method as a verb that needs `scope`; inside it `current().verb` is `<plane>.<name>`."""
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            plane = getattr(args[0], "plane", "") if args else ""
+            token = _acting.set(replace(_acting.get(), verb=f"{plane}.{function.__name__}"))
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _acting.reset(token)
+
+        call.__verb__ = scope  # type: ignore[attr-defined]
+        return call
+
+    return mark
+
+
+def verbs_of(service: Any) -> dict[str, tuple[Scope, Callable[..., Any]]]:
+    """The verbs of a service (instance or class) by name, each with its scope."""
+    found: dict[str, tuple[Scope, Callable[..., Any]]] = {}
+    for name in dir(type(service) if not isinstance(service, type) else service):
+        scope = getattr(getattr(type(service) if not isinstance(service, type) else service, name), "__verb__", None)
+        if scope is not None:
+            found[name] = (scope, getattr(service, name))
+    return found
