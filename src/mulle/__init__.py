@@ -1,0 +1,79 @@
+"""mulle: from raw data to a watched, self-renewing prediction service, with one lineage through all of it.
+
+Names are handed on lazily, so that importing mulle costs next to nothing until a name is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polars import DataFrame as Table
+
+    from mulle.data import dataset, source
+    from mulle.delivery import (
+        better_than_champion,
+        canary,
+        demand,
+        deployment,
+        drifted,
+        full,
+        latency_p99,
+        new_data,
+        no_slice_worse,
+        quality_drop,
+        schedule,
+        shadow,
+        trigger,
+    )
+    from mulle.errors import MulleError
+    from mulle.features import feature_view
+    from mulle.flavors import Model
+    from mulle.monitoring import drift, monitor, outliers, quality, staleness
+    from mulle.pipelines import pipeline, register, step, training_set
+    from mulle.registry import evaluate
+    from mulle.stats import Report, Schema, column, outcome
+    from mulle.tracking import log_artifact, log_metric, log_param, start_run
+    from mulle.types import duration, instant
+    from mulle.workspace import Workspace
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "mulle.data": ["dataset", "source"],
+    "mulle.delivery": [
+        *["better_than_champion", "canary", "demand", "deployment", "drifted", "full", "latency_p99", "new_data"],
+        *["no_slice_worse", "quality_drop", "schedule", "shadow", "trigger"],
+    ],
+    "mulle.errors": ["MulleError"],
+    "mulle.features": ["feature_view"],
+    "mulle.flavors": ["Model"],
+    "mulle.monitoring": ["drift", "monitor", "outliers", "quality", "staleness"],
+    "mulle.pipelines": ["pipeline", "register", "step", "training_set"],
+    "mulle.registry": ["evaluate"],
+    "mulle.stats": ["Report", "Schema", "column", "outcome"],
+    "mulle.tracking": ["log_artifact", "log_metric", "log_param", "start_run"],
+    "mulle.types": ["duration", "instant"],
+    "mulle.workspace": ["Workspace"],
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    *["MulleError", "Model", "Report", "Schema", "Table", "Workspace", "better_than_champion", "canary", "column"],
+    *["dataset", "demand", "deployment", "drift", "drifted", "duration", "evaluate", "feature_view", "full", "instant"],
+    *["latency_p99", "log_artifact", "log_metric", "log_param", "monitor", "new_data", "no_slice_worse", "outcome"],
+    *["outliers", "pipeline", "quality", "quality_drop", "register", "schedule", "shadow", "source", "staleness"],
+    *["start_run", "step", "training_set", "trigger"],
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Table":
+        value = importlib.import_module("polars").DataFrame
+    elif name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'mulle' has no attribute '{name}'")
+    globals()[name] = value
+    return value
