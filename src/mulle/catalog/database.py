@@ -1,0 +1,171 @@
+"""The catalog on SQLite: many readers, one writer at a time, nobody ever turned away."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from mulle.catalog import tables as _tables  # noqa: F401 - its tables belong to every catalog
+from mulle.catalog import version
+from mulle.catalog.columns import metadata
+from mulle.catalog.filesystem import refuse_network
+from mulle.catalog.lock import WriteLock
+from mulle.catalog.tx import Tx
+from mulle.clock import Clock, Ids
+from mulle.errors import CatalogError
+
+_BUSY_SECONDS = 60.0
+
+
+class Catalog:
+    """A workspace's database. Safe to use from several threads and processes.
+
+    A write transaction is durable when its block ends (unless the catalog is not durable: forks, tests); an exception
+    inside the block undoes it whole. Keep user code and I/O out of the block: other writers wait.
+    """
+
+    def __init__(self, path: Path, clock: Clock, ids: Ids, *, durable: bool = True) -> None:
+        """Use `create`, `open` or `fork` instead."""
+        self.path = path
+        self.clock = clock
+        self.ids = ids
+        self.durable = durable
+        self._lock = WriteLock(path.with_suffix(".lock"))
+        self._pid = os.getpid()
+        self._readers = _engine(path, durable=durable, writable=False)
+        self._writer = _engine(path, durable=durable, writable=True)
+
+    @classmethod
+    def create(cls, path: Path, clock: Clock, ids: Ids, *, durable: bool = True) -> Catalog:
+        """A new database with every table that the imported planes declare.
+
+        Raises:
+            CatalogError: there is one already, or the file system is a network one.
+        """
+        if path.exists():
+            raise CatalogError(f"{path} exists already", cause="a workspace is here", cure="use it, or choose another folder")
+        refuse_network(path.parent)
+        catalog = cls(path, clock, ids, durable=durable)
+        with catalog._lock.held(), catalog._writer.connect() as connection, _explained(path):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            metadata.create_all(connection, checkfirst=False)
+            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+            connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (version.REVISION,))
+            connection.exec_driver_sql(f"PRAGMA user_version = {version.SCHEMA_VERSION}")
+            connection.commit()
+        return catalog
+
+    @classmethod
+    def open(cls, path: Path, clock: Clock, ids: Ids, *, durable: bool = True) -> Catalog:
+        """An existing database.
+
+        Raises:
+            CatalogError: there is none, it is from a newer or older mulle, or on a network file system.
+        """
+        found = version.check(path)
+        if found < version.SCHEMA_VERSION:
+            raise CatalogError(
+                f"the catalog has schema version {found}, this mulle needs {version.SCHEMA_VERSION}",
+                cause="the workspace was made by an older mulle",
+                cure="mulle upgrade",
+            )
+        refuse_network(path.parent)
+        return cls(path, clock, ids, durable=durable)
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A transaction that sees one consistent state and changes nothing."""
+        with self._engine(self._readers).connect() as connection, _explained(self.path):
+            connection.exec_driver_sql("BEGIN")
+            yield Tx(connection, self.clock.now(), self.ids, writable=False)
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A transaction that commits at the end of the block; waits for other writers, never fails for them."""
+        with self._lock.held(), self._engine(self._writer).connect() as connection, _explained(self.path):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            tx = Tx(connection, self.clock.now(), self.ids, writable=True)
+            yield tx
+            tx.finish()
+            connection.commit()
+
+    def fork(self, path: Path, clock: Clock, ids: Ids) -> Catalog:
+        """A copy of the present state at `path`, with its own clock; not durable, meant to be thrown away."""
+        with self._engine(self._readers).connect() as connection, _explained(self.path):
+            source: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+            target = sqlite3.connect(path)
+            try:
+                target.execute("PRAGMA synchronous = OFF")
+                source.backup(target)
+            finally:
+                target.close()
+        return Catalog(path, clock, ids, durable=False)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._engine(self._readers).dispose()
+        self._engine(self._writer).dispose()
+        self._lock.close()
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _engine(self, engine: Engine) -> Engine:
+        if self._pid != os.getpid():  # after a fork: SQLite's connections must not be shared with the parent
+            self._pid = os.getpid()
+            self._readers.dispose(close=False)
+            self._writer.dispose(close=False)
+        return engine
+
+
+def _engine(path: Path, *, durable: bool, writable: bool) -> Engine:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not writable:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=-1)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the machine did to the database into an error with a cure; programming errors pass through."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise_for(path, error.orig)
+        raise
+    except sqlite3.Error as error:
+        raise_for(path, error)
+        raise
+
+
+def raise_for(path: Path, error: Any) -> None:
+    """Raise a CatalogError for a full disk, a failing disk, a damaged or read-only file; return for anything else."""
+    cures = {
+        "SQLITE_FULL": f"free space on the disk of {path.parent}, then repeat the command; nothing was half-written",
+        "SQLITE_IOERR": f"check the disk of {path.parent}, then repeat the command; nothing was half-written",
+        "SQLITE_CORRUPT": f"restore {path.name} from a backup: the file is damaged",
+        "SQLITE_NOTADB": f"restore {path.name} from a backup: the file is no database",
+        "SQLITE_READONLY": f"make {path} and its folder writable for this user",
+        "SQLITE_CANTOPEN": f"make {path} and its folder readable and writable for this user",
+    }
+    name = str(getattr(error, "sqlite_errorname", ""))
+    for prefix, cure in cures.items():
+        if name.startswith(prefix):
+            raise CatalogError(f"the catalog {path} cannot be used", cause=str(error), cure=cure) from error

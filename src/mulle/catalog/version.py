@@ -1,0 +1,48 @@
+"""Which schema a database file has, found without loading SQLAlchemy or Alembic."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from mulle.errors import CatalogError
+
+SCHEMA_VERSION = 1
+REVISION = "0001"
+"""The Alembic revision that makes SCHEMA_VERSION."""
+
+
+def schema_version(path: Path) -> int:
+    """The schema version stamped into the database (0: none).
+
+    Raises:
+        CatalogError: there is no database, or it is not one.
+    """
+    if not path.is_file():
+        raise CatalogError(f"there is no catalog at {path}", cause="this is no workspace yet", cure="mulle init")
+    try:
+        connection = sqlite3.connect(path, timeout=60)
+        try:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise CatalogError(
+            f"{path} cannot be read as a database", cause=str(error), cure=f"restore {path.name} from a backup"
+        ) from error
+
+
+def check(path: Path) -> int:
+    """The schema version, when this mulle can work with it.
+
+    Raises:
+        CatalogError: the database was made by a newer mulle.
+    """
+    version = schema_version(path)
+    if version > SCHEMA_VERSION:
+        raise CatalogError(
+            f"the workspace is from a newer mulle: its catalog has schema version {version}",
+            cause=f"this mulle knows schema versions up to {SCHEMA_VERSION}",
+            cure="pip install --upgrade mulle",
+        )
+    return version
