@@ -1,0 +1,74 @@
+"""One route a verb: arguments from a JSON body, the result as JSON, an iterator as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from mulle.access import principal
+from mulle.client import wire
+from mulle.errors import MulleError, UsageError
+from mulle.verbs import acting
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from mulle.client.verbtable import Verb
+
+Call = Callable[..., Any]
+
+
+def routes(services: Mapping[str, Any], table: Mapping[str, Verb]) -> list[Route]:
+    """`POST /api/v1/<plane>.<verb>` for each verb."""
+    return [
+        Route(verb.path, _endpoint(verb, getattr(services[verb.plane], verb.name)), methods=["POST"])
+        for verb in table.values()
+    ]
+
+
+def _endpoint(verb: Verb, function: Call) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        arguments = _arguments(verb, request.headers.get("content-type", ""), await request.body())
+        return await run_in_threadpool(_call, verb, function, arguments, wire.acting_of(request.headers))
+
+    return endpoint
+
+
+def _arguments(verb: Verb, media: str, body: bytes) -> dict[str, Any]:
+    cure = f"see {verb.plane}.{verb.name} in /openapi.json"
+    if media.partition(";")[0].strip().lower() != wire.JSON:
+        raise UsageError("the body must be JSON", cause=f"its content type is '{media}'", cure=f"send {wire.JSON}")
+    try:
+        given = msgspec.json.decode(body or b"{}", type=verb.arguments)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{verb.plane}.{verb.name} does not take these arguments", cause=str(error), cure=cure) from None
+    return {field: getattr(given, field) for field in verb.arguments.__struct_fields__}
+
+
+def _call(verb: Verb, function: Call, arguments: dict[str, Any], why: dict[str, str]) -> Response:
+    with acting(actor=principal(), **why):
+        result = _invoke(function, verb, arguments)
+        if not verb.streams:
+            return Response(msgspec.json.encode(result), media_type=wire.JSON)
+    return StreamingResponse(_lines(result), media_type=wire.NDJSON)
+
+
+def _invoke(function: Call, verb: Verb, arguments: dict[str, Any]) -> Any:
+    positional = [
+        arguments.pop(name) for name, parameter in verb.signature.parameters.items() if parameter.kind is parameter.POSITIONAL_ONLY
+    ]
+    return function(*positional, **arguments)
+
+
+def _lines(items: Iterator[Any]) -> Iterator[bytes]:
+    """The status is sent before the first item, so an error on the way becomes the last line."""
+    try:
+        for item in items:
+            yield wire.line_of(item)
+    except MulleError as error:
+        yield wire.line_of(wire.problem(error))
