@@ -1,0 +1,1 @@
+"""The production loop replayed over history in virtual time, one policy beside the other."""
