@@ -1,0 +1,131 @@
+"""Large objects, each a file of its own: `objects/<xx>/<64 hex digits>`."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+from mulle.errors import StoreError
+from mulle.hashing import Hasher, digest_file, is_digest
+from mulle.hashing.content import CHUNK
+from mulle.store.files import Files, write_all
+from mulle.types import Digest
+
+_numbers = count()
+
+
+class LooseObjects:
+    """Whole files under their digests, written as temporary file, fsync, rename. Thread-safe."""
+
+    def __init__(self, folder: Path, temporary: Path, files: Files, *, durable: bool) -> None:
+        self._folder = folder
+        self._temporary = temporary
+        self._files = files
+        self._durable = durable
+        self._unsynced: set[Path] = set()
+        self._verified: dict[Digest, tuple[int, int, int]] = {}
+        self._lock = threading.Lock()
+
+    def path(self, digest: Digest) -> Path:
+        """Where the object lies, if it is there."""
+        return self._folder / digest[3:5] / digest[3:]
+
+    def has(self, digest: Digest) -> bool:
+        return self.path(digest).exists()
+
+    def put(self, chunks: Callable[[], Iterator[bytes | memoryview]]) -> Digest:
+        """Keep what the chunks add up to; an intact copy that is there already is left as it is."""
+        hasher = Hasher()
+        temporary = self._temporary / f"{os.getpid()}-{next(_numbers)}"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        try:
+            try:
+                for chunk in chunks():
+                    hasher.update(chunk)
+                    write_all(self._files, fd, [chunk])
+                digest = hasher.digest()
+                if not self._keep(digest):
+                    if self._durable:
+                        self._files.sync(fd)
+                    self._move(temporary, self.path(digest))
+            finally:
+                os.close(fd)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return digest
+
+    def _keep(self, digest: Digest) -> bool:
+        """Whether an intact copy is there; the folder it is in is then synced at the next flush."""
+        target = self.path(digest)
+        try:
+            self.check(digest)
+        except (StoreError, FileNotFoundError):
+            return False
+        with self._lock:
+            self._unsynced.add(target.parent)
+        return True
+
+    def _move(self, temporary: Path, target: Path) -> None:
+        if not target.parent.exists():
+            target.parent.mkdir(exist_ok=True)
+            with self._lock:
+                self._unsynced.add(self._folder)
+        self._files.rename(temporary, target)
+        with self._lock:
+            self._unsynced.add(target.parent)
+
+    def flush(self) -> None:
+        """Make the names of what was put safe from a power cut."""
+        with self._lock:
+            folders, self._unsynced = self._unsynced, set()
+        if not self._durable:
+            return
+        done: set[Path] = set()
+        try:
+            for folder in folders:
+                self._files.sync_folder(folder)
+                done.add(folder)
+        finally:
+            with self._lock:
+                self._unsynced |= folders - done
+
+    def check(self, digest: Digest) -> Path:
+        """The object's file, its bytes verified once for each (inode, mtime, size).
+
+        Raises:
+            FileNotFoundError: it is not there.
+            StoreError: its bytes are not those that the digest names.
+        """
+        path = self.path(digest)
+        status = path.stat()
+        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if self._verified.get(digest) != stamp:
+            if digest_file(path) != digest:
+                raise damaged(digest, str(path))
+            self._verified[digest] = stamp
+        return path
+
+    def digests(self) -> Iterator[Digest]:
+        for folder in sorted(self._folder.iterdir()):
+            for path in sorted(folder.iterdir()):
+                if is_digest(name := f"b3:{path.name}"):
+                    yield Digest(name)
+
+
+def chunks_of(path: Path) -> Iterator[bytes]:
+    """A file in pieces."""
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def damaged(digest: Digest, where: str) -> StoreError:
+    """The error for an object whose bytes are not its own."""
+    return StoreError(
+        f"the object {digest} is damaged",
+        cause=f"the bytes in {where} have another digest",
+        cure="mulle data verify lists what is damaged; put the same data again, or restore it from a backup",
+    )
