@@ -1,0 +1,197 @@
+"""The settings: few, typed, each with a default that serves; from `mulle.toml`, then the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from mulle.errors import ConfigError, unknown
+
+FILE = "mulle.toml"
+Executor: TypeAlias = Literal["process", "in-process"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a project says about itself and where and how it runs."""
+
+    root: Path
+    """The folder of `mulle.toml`."""
+    workspace: Path
+    """`[workspace] path` (default `.mulle`) or MULLE_WORKSPACE: where everything is kept."""
+    project: str
+    """`[project] name` (default: the folder's name)."""
+    module: str = "project"
+    """`[project] module`: the Python module, below the root, that holds the definitions."""
+    executor: Executor = "process"
+    """`[run] executor` or MULLE_EXECUTOR: "process" (a warm pool) or "in-process"."""
+    workers: int = 0
+    """`[run] workers` or MULLE_WORKERS: how many processes run steps; 0 means one for each core."""
+    host: str = "127.0.0.1"
+    """`[server] host` or MULLE_HOST: what the server and endpoints listen on."""
+    port: int = 8420
+    """`[server] port` or MULLE_PORT."""
+    language: str = "en"
+    """`[ui] language` or MULLE_LANGUAGE: "en" or "ko"."""
+
+
+class _Project(msgspec.Struct, forbid_unknown_fields=True):
+    name: str = ""
+    module: str = "project"
+
+
+class _Workspace(msgspec.Struct, forbid_unknown_fields=True):
+    path: str = ".mulle"
+
+
+class _Run(msgspec.Struct, forbid_unknown_fields=True):
+    executor: Executor = "process"
+    workers: int = 0
+
+
+class _Server(msgspec.Struct, forbid_unknown_fields=True):
+    host: str = "127.0.0.1"
+    port: int = 8420
+
+
+class _Ui(msgspec.Struct, forbid_unknown_fields=True):
+    language: Literal["en", "ko"] = "en"
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    project: _Project = msgspec.field(default_factory=_Project)
+    workspace: _Workspace = msgspec.field(default_factory=_Workspace)
+    run: _Run = msgspec.field(default_factory=_Run)
+    server: _Server = msgspec.field(default_factory=_Server)
+    ui: _Ui = msgspec.field(default_factory=_Ui)
+
+
+_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "project": _Project, "workspace": _Workspace, "run": _Run, "server": _Server, "ui": _Ui,
+}  # fmt: skip
+_ENVIRONMENT = {
+    "MULLE_WORKSPACE": ("workspace", "path"),
+    "MULLE_EXECUTOR": ("run", "executor"),
+    "MULLE_WORKERS": ("run", "workers"),
+    "MULLE_HOST": ("server", "host"),
+    "MULLE_PORT": ("server", "port"),
+    "MULLE_LANGUAGE": ("ui", "language"),
+}
+_MAX_PORT = 65535
+
+
+def find_root(start: Path) -> Path | None:
+    """The nearest folder from `start` upward that holds a `mulle.toml`."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder
+    return None
+
+
+def load(start: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of the project that `start` lies in.
+
+    Raises:
+        ConfigError: there is no `mulle.toml` from here upward, or it or the environment says what cannot be.
+    """
+    root = find_root(start)
+    if root is None:
+        raise ConfigError(
+            f"there is no {FILE} in {start.resolve()} or above it", cause="this is no mulle project", cure="mulle init NAME"
+        )
+    text = _read(root / FILE)
+    document = _parse(text, root / FILE)
+    _check_names(document, text, root / FILE)
+    _convert(document, text, str(root / FILE))
+    return _settings(root, _with_environment(document, os.environ if environment is None else environment))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read", cause=str(error), cure=f"make {path} a readable UTF-8 file") from error
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"at line (\d+)", str(error))
+        line = int(at[1]) if at else len(text.splitlines())
+        raise ConfigError(f"{path} is not TOML, line {line}", cause=str(error), cure=f"mend line {line} of {path}") from error
+
+
+def _check_names(document: dict[str, Any], text: str, path: Path) -> None:
+    for section, body in document.items():
+        if section not in _SECTIONS:
+            line = _line(text, section, None)
+            raise unknown(f"section in line {line} of {path}:", section, _SECTIONS, cure=f"mend line {line} of {path}")
+        fields = _SECTIONS[section].__struct_fields__
+        for key in body if isinstance(body, dict) else ():
+            if key not in fields:
+                line = _line(text, section, key)
+                raise unknown(f"setting in line {line} of {path}:", key, fields, cure=f"mend line {line} of {path}")
+
+
+def _convert(document: dict[str, Any], text: str, where: str) -> _File:
+    try:
+        return msgspec.convert(document, _File)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$.")
+        section, _, key = place.rstrip("`").partition(".")
+        line = _line(text, section, key or None)
+        raise ConfigError(
+            f"{where}, line {line}: [{section}] {key} cannot be this", cause=message, cure=f"mend line {line} of {where}"
+        ) from error
+
+
+def _with_environment(document: dict[str, Any], environment: Mapping[str, str]) -> _File:
+    merged = {section: dict(body) for section, body in document.items()}
+    for name, (section, key) in _ENVIRONMENT.items():
+        if value := environment.get(name):
+            merged.setdefault(section, {})[key] = value
+            try:
+                msgspec.convert({section: {key: value}}, _File, strict=False)
+            except msgspec.ValidationError as error:
+                cause = str(error).partition(" - at ")[0]
+                raise ConfigError(f"{name}={value} cannot be", cause=cause, cure=f"unset {name}, or mend it") from error
+    return msgspec.convert(merged, _File, strict=False)
+
+
+def _settings(root: Path, file: _File) -> Settings:
+    if not 0 <= file.server.port <= _MAX_PORT:
+        raise ConfigError(f"port {file.server.port} cannot be", cause="ports go from 0 to 65535", cure="mend [server] port")
+    if file.run.workers < 0:
+        raise ConfigError(f"{file.run.workers} workers cannot be", cause="0 means one a core", cure="mend [run] workers")
+    return Settings(
+        root=root,
+        workspace=(root / Path(file.workspace.path).expanduser()).resolve(),
+        project=file.project.name or root.name,
+        module=file.project.module,
+        executor=file.run.executor,
+        workers=file.run.workers,
+        host=file.server.host,
+        port=file.server.port,
+        language=file.ui.language,
+    )
+
+
+def _line(text: str, section: str, key: str | None) -> int:
+    """The line where a setting is written; 1 when it cannot be told."""
+    here, found = "", 1
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([\w.-]+)", line):
+            here = header[1]
+            found = number if here == section else found
+        elif key and here == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+            return number
+        elif not here and re.match(rf"\s*{re.escape(section)}\s*[.=]", line):
+            return number
+    return found
