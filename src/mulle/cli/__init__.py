@@ -1,0 +1,1 @@
+"""The command line: parse, call a verb of the workspace, print. No logic lives here."""

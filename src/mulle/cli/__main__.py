@@ -1,0 +1,5 @@
+"""`python -m mulle.cli`."""
+
+from mulle.cli.main import main
+
+main()
