@@ -1,7 +1,7 @@
 """Will this flight arrive more than 15 minutes late? Asked two hours before its scheduled departure.
 
-The rows are all flights that left New York in 2013, with the hourly weather at their airport. A flight's outcome is known
-a day after its hour; whatever is computed from outcomes waits that long too.
+The rows are all flights that left New York in 2013, with the hourly weather at their airport. A flight's outcome is
+known a day after its hour; whatever is computed from outcomes waits that long too.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mulle.data import dataset, source
     from mulle.delivery import (
+        at_least,
         better_than_champion,
         canary,
         demand,
@@ -43,7 +44,17 @@ __version__ = "0.1.0"
 _HOMES = {
     "mulle.data": ["dataset", "source"],
     "mulle.delivery": [
-        *["better_than_champion", "canary", "demand", "deployment", "drifted", "full", "latency_p99", "new_data"],
+        *[
+            "at_least",
+            "better_than_champion",
+            "canary",
+            "demand",
+            "deployment",
+            "drifted",
+            "full",
+            "latency_p99",
+            "new_data",
+        ],
         *["no_slice_worse", "quality_drop", "schedule", "shadow", "trigger"],
     ],
     "mulle.errors": ["MulleError"],
@@ -60,11 +71,46 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    *["MulleError", "Model", "Report", "Schema", "Table", "Workspace", "better_than_champion", "canary", "column"],
-    *["dataset", "demand", "deployment", "drift", "drifted", "duration", "evaluate", "feature_view", "full", "instant"],
-    *["latency_p99", "log_artifact", "log_metric", "log_param", "monitor", "new_data", "no_slice_worse", "outcome"],
-    *["outliers", "pipeline", "quality", "quality_drop", "register", "schedule", "shadow", "source", "staleness"],
-    *["start_run", "step", "training_set", "trigger"],
+    "Model",
+    "MulleError",
+    "Report",
+    "Schema",
+    "Table",
+    "Workspace",
+    "at_least",
+    "better_than_champion",
+    "canary",
+    "column",
+    "dataset",
+    "demand",
+    "deployment",
+    "drift",
+    "drifted",
+    "duration",
+    "evaluate",
+    "feature_view",
+    "full",
+    "instant",
+    "log_artifact",
+    "log_metric",
+    "log_param",
+    "monitor",
+    "new_data",
+    "no_slice_worse",
+    "outcome",
+    "outliers",
+    "pipeline",
+    "quality",
+    "quality_drop",
+    "register",
+    "schedule",
+    "shadow",
+    "source",
+    "staleness",
+    "start_run",
+    "step",
+    "training_set",
+    "trigger",
 ]
 
 

@@ -101,7 +101,9 @@ def _import_error(error: BaseException, root: Path) -> ProjectError:
     if isinstance(error, ModuleNotFoundError):
         cure = f"install it (pip install {error.name}), or mend the import"
     return ProjectError(
-        f"the project does not import: {type(error).__name__}: {error}", cause=where or None, cure=f"{cure}; see --debug"
+        f"the project does not import: {type(error).__name__}: {error}",
+        cause=where or None,
+        cure=f"{cure}; see --debug",
     )
 
 

@@ -29,7 +29,8 @@ def page(report: Mapping[str, Any]) -> str:
     colors = dict(zip(policies, COLORS, strict=False))
     found = "".join(f"<p>{html.escape(line)}</p>" for line in report["found"])
     endpoint = report["endpoint"]
-    legend = "".join(f'<span><i style="background:{color}"></i>{html.escape(name)}</span>' for name, color in colors.items())
+    swatch = '<span><i style="background:{}"></i>{}</span>'
+    legend = "".join(swatch.format(color, html.escape(name)) for name, color in colors.items())
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>mulle: a year of flights</title><style>{STYLE}</style></head><body>
@@ -43,8 +44,8 @@ def page(report: Mapping[str, Any]) -> str:
 {_plot(report["weeks"], {name: policy["weekly_log_loss"] for name, policy in policies.items()}, colors)}
 <h2>What each policy cost and gave</h2>
 {_table(policies, report["chosen"])}
-<p class="quiet">Regret: mean weekly ROC AUC lost against the oracle, which retrains {html.escape(report["oracle"])} and
-serves at once. CPU seconds: the trainings that the policy used, in full, also where policies shared one.</p>
+<p class="quiet">Regret: mean weekly ROC AUC lost against the oracle, which retrains
+{html.escape(report["oracle"])} and serves at once. CPU seconds: the trainings that the policy used, in full, also where policies shared one.</p>
 <h2>One answer, down to its rows</h2>
 <pre>{html.escape(report["why_text"])}</pre>
 <h2>The endpoint</h2>
@@ -68,7 +69,7 @@ def _table(policies: Mapping[str, Mapping[str, Any]], chosen: str) -> str:
     rows = []
     for name, policy in policies.items():
         cells = "".join(f"<td>{form.format(policy[key])}</td>" for _, key, form in columns)
-        rows.append(f'<tr{" class=chosen" if name == chosen else ""}><td>{html.escape(name)}</td>{cells}</tr>')
+        rows.append(f"<tr{' class=chosen' if name == chosen else ''}><td>{html.escape(name)}</td>{cells}</tr>")
     return f"<table><tr><th>policy</th>{head}</tr>{''.join(rows)}</table>"
 
 
@@ -100,8 +101,10 @@ def _axis(low: float, high: float, weeks: Sequence[str], across: Any, down: Any)
         y = down(value)
         marks.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#8883"/>')
         marks.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.2f}</text>')
-    for index in range(0, len(weeks), 6):
-        marks.append(f'<text x="{across(index):.1f}" y="{HEIGHT - 8}">{html.escape(weeks[index])}</text>')
+    marks += [
+        f'<text x="{across(index):.1f}" y="{HEIGHT - 8}">{html.escape(weeks[index])}</text>'
+        for index in range(0, len(weeks), 6)
+    ]
     return "".join(marks)
 
 
