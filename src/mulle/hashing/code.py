@@ -1,0 +1,348 @@
+"""The digest of a function's code and of all project code that it reaches.
+
+Reached are the functions, classes, module-level values, defaults, decorators and closures that the code names, across
+modules and import aliases, and what those name in turn. Comments, formatting and (unless `__doc__` is read) docstrings do
+not count. A module used as a whole (`getattr(module, name)`, `globals()`, `eval`) counts as a whole. Installed code counts
+by the versions of its distributions and of their requirements.
+
+Names are resolved in the source, not in the running process, so a digest does not depend on what happened to be imported;
+only plain values of loaded modules (numbers, text, containers of them) count by value.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path, PurePath
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from mulle.errors import UsageError
+from mulle.hashing import distributions, sources
+from mulle.hashing.content import Hasher, digest_bytes
+from mulle.hashing.syntax import Reference, References, chain_of, encoded, references
+from mulle.hashing.value import canonical, digest_value
+from mulle.types import Digest
+
+SALT = 1
+"""Grows when the same code must get another digest."""
+
+_PLAIN = (bool, int, float, str, bytes, date, timedelta, PurePath, type(None))
+_CONTAINERS = (tuple, list, dict, set, frozenset)
+_LARGE = 10_000
+_WIDENING = {"globals", "eval", "exec", "vars", "locals"}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDigest:
+    """A function's code: the digest of everything, the digest of each part by name, the distributions it runs on."""
+
+    digest: Digest
+    parts: dict[str, Digest]
+    distributions: dict[str, str]
+
+
+def code_digest(function: Callable[..., Any], roots: Sequence[Path]) -> CodeDigest:
+    """The digest of what `function` runs.
+
+    Args:
+        function: a function, method, class or partial.
+        roots: the folders that hold the project; code elsewhere is the project's too unless it is installed.
+
+    Raises:
+        ProjectError: a reached file cannot be read or parsed.
+    """
+    reach = _Reach(tuple(roots))
+    reach.function(function)
+    return reach.result()
+
+
+@dataclass(slots=True)
+class _Part:
+    source: sources.Source | None = None
+    nodes: list[ast.AST] = field(default_factory=list)
+    value: bytes = b""
+    links: set[tuple[str, str]] = field(default_factory=set)
+
+
+class _Reach:
+    """The parts reached so far; each is entered before what it names is followed, so cycles end."""
+
+    def __init__(self, roots: tuple[Path, ...]) -> None:
+        self._roots = roots
+        self._parts: dict[str, _Part] = {}
+        self._installed: set[str] = set()
+        self._reads_docs = False
+        self._waiting: list[tuple[str, sources.Source, References]] = []
+
+    def result(self) -> CodeDigest:
+        parts = {name: self._digest(part) for name, part in sorted(self._parts.items())}
+        versions = distributions.versions(self._installed - {"mulle"})
+        if "mulle" in self._installed:
+            versions["mulle"] = distributions.version("mulle")
+        python = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return CodeDigest(digest_value(["code", SALT, python, parts, versions]), parts, versions)
+
+    def function(self, function: Any) -> str:
+        """Enter a live function, class or partial; the name of its part."""
+        target = self._enter_live(function)
+        self._follow()
+        return target
+
+    def _digest(self, part: _Part) -> Digest:
+        hasher = Hasher()
+        hasher.update(part.value)
+        for node in part.nodes:
+            assert part.source is not None
+            hasher.update(self._derived(part.source, node, docs=self._reads_docs)[0])
+        hasher.update(canonical(sorted(map(list, part.links))))
+        return hasher.digest()
+
+    def _follow(self) -> None:
+        while self._waiting:
+            name, source, found = self._waiting.pop()
+            part = self._parts[name]
+            for reference in sorted(found.names):
+                target = self._resolve(source, reference)
+                if target:
+                    part.links.add((f"{reference.origin}:{'.'.join(reference.chain)}", target))
+            if found.any_module:
+                for module in self._loaded():
+                    part.links.add(("*", self._module(module)))
+
+    def _loaded(self) -> list[str]:
+        loaded = [(name, module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType)]
+        files = [(name, sources.project_file(module)) for name, module in loaded]
+        return sorted(n for n, file in files if file and any(file.is_relative_to(root) for root in self._roots))
+
+    # -- live objects ------------------------------------------------------------------------------------------------
+
+    def _enter_live(self, value: Any) -> str:
+        if isinstance(value, functools.partial):
+            inner = [self._enter_live(value.func), *map(self._live, [*value.args, *value.keywords.items()])]
+            return " ".join(inner)
+        value = inspect.unwrap(value)
+        value = getattr(value, "__func__", value)
+        module, qualname = getattr(value, "__module__", None) or "", getattr(value, "__qualname__", "")
+        path = sources.find(module, self._roots) if module else None
+        if path is None:
+            return self._foreign(value, module, qualname)
+        source = sources.read(module, path)
+        top, _, rest = qualname.partition(".")
+        if not rest and top in source.names:
+            return self._name(source, top)
+        name = f"{module}:{qualname}"
+        nodes = sources.definition(source, qualname)
+        if not nodes:
+            return self._module(module)
+        self._enter(name, source, nodes)
+        self._closure(self._parts[name], value)
+        return name
+
+    def _foreign(self, value: Any, module: str, qualname: str) -> str:
+        """Code without a project file: installed, or typed in (then by its byte code)."""
+        top = module.partition(".")[0]
+        if isinstance(value, FunctionType) and (not top or getattr(sys.modules.get(top), "__file__", None) is None):
+            name = f"{module}:{qualname}"
+            self._parts[name] = _Part(value=canonical(_code_values(value.__code__)))
+            self._closure(self._parts[name], value)
+            return name
+        return self._outside(top, f"{module}:{qualname}")
+
+    def _closure(self, part: _Part, value: Any) -> None:
+        cells = getattr(value, "__closure__", None) or ()
+        names = value.__code__.co_freevars if cells else ()
+        for name, cell in zip(names, cells, strict=True):
+            try:
+                part.links.add((f"closure:{name}", self._live(cell.cell_contents)))
+            except ValueError:  # an empty cell
+                part.links.add((f"closure:{name}", "empty"))
+
+    def _live(self, value: Any) -> str:
+        """What a captured value stands for: its plain value, or the code it is made of."""
+        plain = _plain(value)
+        if plain is not None:
+            return digest_bytes(plain)
+        if isinstance(value, ModuleType):
+            return self._resolve_in(value.__name__, ())
+        if callable(value) and hasattr(value, "__qualname__"):
+            return self._enter_live(value)
+        if isinstance(value, tuple | list):
+            return " ".join(map(self._live, value))
+        import cloudpickle  # noqa: PLC0415 - start-up time: only closures over arbitrary objects need it
+
+        return f"{self._enter_live(type(value))} {digest_bytes(cloudpickle.dumps(value))}"
+
+    # -- names in source ---------------------------------------------------------------------------------------------
+
+    def _resolve(self, source: sources.Source, reference: Reference) -> str:
+        if reference.origin:
+            return self._resolve_in(source.absolute(reference.origin), reference.chain)
+        return self._resolve_name(source, reference.chain)
+
+    def _resolve_in(self, module: str, chain: tuple[str, ...]) -> str:
+        """What a chain of names stands for when it starts at a module."""
+        path = sources.find(module, self._roots)
+        if path is None:
+            if chain and sources.find(f"{module}.{chain[0]}", self._roots) is not None:  # a namespace package
+                return self._resolve_in(f"{module}.{chain[0]}", chain[1:])
+            return self._outside(module.partition(".")[0], ".".join([module, *chain]))
+        if chain and chain[0] in {"__name__", "__file__", "__path__", "__doc__"}:
+            return module
+        if not chain or chain[0].startswith("__"):
+            return self._module(module)
+        source = sources.read(module, path)
+        if chain[0] not in source.names and sources.find(f"{module}.{chain[0]}", self._roots) is not None:
+            return self._resolve_in(f"{module}.{chain[0]}", chain[1:])
+        return self._resolve_name(source, chain)
+
+    def _resolve_name(self, source: sources.Source, chain: tuple[str, ...]) -> str:
+        """What a chain of names stands for when it starts at a module's own names."""
+        bindings = source.names.get(chain[0])
+        if bindings is None:
+            return self._unbound(source, chain)
+        if bindings.imports and not bindings.definitions and not bindings.statements and len(bindings.imports) == 1:
+            if (value := self._loaded_value(source, chain[0])) is not None:
+                return digest_bytes(value)
+            bound = bindings.imports[0]
+            return self._resolve_in(source.absolute(bound.origin), (*([bound.name] if bound.name else []), *chain[1:]))
+        return self._name(source, chain[0], chain[1:])
+
+    def _unbound(self, source: sources.Source, chain: tuple[str, ...]) -> str:
+        name = chain[0]
+        if hasattr(builtins, name):
+            return self._module(source.name) if name in _WIDENING else ""
+        for star in source.stars:
+            target = self._resolve_in(source.absolute(star.origin), chain)
+            if target:
+                return target
+        if (value := self._loaded_value(source, name)) is not None:
+            return digest_bytes(value)
+        live = vars(sys.modules[source.name]).get(name) if source.name in sys.modules else None
+        return self._live(live) if isinstance(live, FunctionType | type | ModuleType) else ""
+
+    def _name(self, source: sources.Source, name: str, rest: tuple[str, ...] = ()) -> str:
+        """Enter what one name of a module stands for."""
+        target = f"{source.name}:{name}"
+        bindings = source.names[name]
+        if target not in self._parts:
+            self._enter_name(target, source, name, bindings)
+        if not self._parts[target].value:
+            for bound in bindings.imports:
+                chain = (*([bound.name] if bound.name else []), *rest)
+                link = self._resolve_in(source.absolute(bound.origin), chain)
+                self._parts[target].links.add((".".join(["import", *chain]), link))
+        return target
+
+    def _enter_name(self, target: str, source: sources.Source, name: str, bindings: sources.Bindings) -> None:
+        value = None if bindings.definitions else self._loaded_value(source, name)
+        if value is not None:
+            self._parts[target] = _Part(value=value)
+            return
+        effects = source.effects.get(name, ()) if bindings.statements else ()
+        kept = [node for node in effects if not self._declares(source, node)]
+        self._enter(target, source, [*bindings.definitions, *bindings.statements, *kept])
+
+    def _module(self, name: str) -> str:
+        """Enter a whole module."""
+        path = sources.find(name, self._roots)
+        assert path is not None
+        if name not in self._parts:
+            source = sources.read(name, path)
+            self._enter(name, source, [source.tree])
+            for star in source.stars:
+                self._parts[name].links.add(("*", self._resolve_in(source.absolute(star.origin), ())))
+        return name
+
+    def _enter(self, name: str, source: sources.Source, nodes: Iterable[ast.AST]) -> None:
+        if name in self._parts:
+            return
+        part = self._parts[name] = _Part(source, list({id(node): node for node in nodes}.values()))
+        for node in part.nodes:
+            found = self._derived(source, node, docs=False)[1]
+            self._reads_docs |= found.reads_docs
+            self._waiting.append((name, source, found))
+
+    def _derived(self, source: sources.Source, node: ast.AST, *, docs: bool) -> tuple[bytes, References]:
+        key = (id(node), docs)
+        if key not in source.derived:
+            bare = self._undecorated(source, node)
+            source.derived[key] = (encoded(bare, docs=docs), references(bare))
+        return source.derived[key]
+
+    def _undecorated(self, source: sources.Source, node: ast.AST) -> ast.AST:
+        """The definition without mulle's own decorators: what a step may use of the machine is not what it computes."""
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return node
+        bare = copy.copy(node)
+        bare.decorator_list = [each for each in node.decorator_list if not _is_mulle(source, each)]
+        return bare
+
+    def _declares(self, source: sources.Source, node: ast.AST) -> bool:
+        """Whether the statement only tells mulle something (`mulle.trigger(…)`), which changes no value of the project."""
+        value = node.value if isinstance(node, ast.Expr | ast.Assign | ast.AnnAssign) else None
+        return isinstance(value, ast.Call) and _is_mulle(source, value)
+
+    def _loaded_value(self, source: sources.Source, name: str) -> bytes | None:
+        """The plain value of a module's name; of a module that is not loaded, only what the source writes out."""
+        if name in source.rebound:
+            return None
+        module = sys.modules.get(source.name)
+        if module is None:
+            return _written_value(source, name)
+        return _plain(vars(module)[name]) if name in vars(module) else None
+
+    def _outside(self, top: str, target: str) -> str:
+        if top and top not in sys.stdlib_module_names:
+            self._installed.add(top)
+        return f"installed:{target}"
+
+
+def _is_mulle(source: sources.Source, node: ast.AST) -> bool:
+    chain = chain_of(node.func if isinstance(node, ast.Call) else node)
+    bindings = source.names.get(chain[0]) if chain else None
+    return bindings is not None and any(bound.origin.partition(".")[0] == "mulle" for bound in bindings.imports)
+
+
+def _written_value(source: sources.Source, name: str) -> bytes | None:
+    bindings = source.names.get(name)
+    if bindings is None or len(bindings.statements) != 1 or name in source.effects:
+        return None
+    statement = bindings.statements[0]
+    if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+        return None
+    try:
+        return _plain(ast.literal_eval(statement.value))
+    except (ValueError, TypeError):
+        return None
+
+
+def _plain(value: Any) -> bytes | None:
+    """The canonical bytes of a plain value or a container of such; None for anything else."""
+    if not _is_plain(value):
+        return None
+    try:
+        return canonical(value)
+    except UsageError:
+        return None
+
+
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    if type(value) in _CONTAINERS:
+        if len(value) > _LARGE or depth > 6:  # noqa: PLR2004
+            return False
+        items = [*value, *value.values()] if isinstance(value, dict) else value
+        return all(_is_plain(item, depth + 1) for item in items)
+    return isinstance(value, _PLAIN) and type(value).__module__ in {"builtins", "datetime", "pathlib"}
+
+
+def _code_values(code: CodeType) -> list[Any]:
+    constants = [_code_values(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
+    return [code.co_code, constants, list(code.co_names), list(code.co_varnames)]
