@@ -57,7 +57,7 @@ def npm() -> list[str]:
 def installer() -> list[str]:
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip", "install", "--quiet"]
-    uv = shutil.which("uv")
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if uv:
         return [uv, "pip", "install", "--quiet", "--python", sys.executable]
     raise SystemExit("build_ui: neither npm, pip nor uv is here. Cure: install Node.js and npm.")

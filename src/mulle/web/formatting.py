@@ -1,0 +1,107 @@
+"""How values look on a page: instants, lengths of time, sizes, numbers, digests, and the tone of a status."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from mulle.web.language import Words
+
+NOTHING = "–"
+_TONES = {
+    "ok": {"succeeded", "executed", "passed", "champion", "live", "ready", "verified", "full", "promoted", "healthy", "done", "on"},
+    "warn": {"warning", "shadow", "canary", "challenger", "waiting", "not evaluated", "acknowledged", "held", "unknown"},
+    "bad": {"failed", "cancelled", "alert", "firing", "refused", "rolled_back", "critical", "damaged", "error"},
+    "live": {"running", "queued", "started", "in progress", "rolling"},
+}
+
+
+def tone(status: str) -> str:
+    """The colour class of a status; nothing for one that is neither good nor bad."""
+    return next((name for name, statuses in _TONES.items() if status.lower() in statuses), "")
+
+
+def instant(value: datetime | None) -> str:
+    """An instant as UTC to the second, or to the day when it is midnight."""
+    if value is None:
+        return NOTHING
+    moment = value.astimezone(UTC)
+    text = f"{moment:%Y-%m-%d %H:%M}" if moment.second == 0 else f"{moment:%Y-%m-%d %H:%M:%S}"
+    attribute = Markup('<time datetime="{}" title="{} UTC" class="nowrap">{}</time>')
+    return attribute.format(moment.isoformat(), moment.isoformat(sep=" ", timespec="milliseconds")[:-6], text)
+
+
+def ago(value: datetime | None, now: datetime, words: Words) -> str:
+    """How long before `now`, in the largest unit that says something."""
+    if value is None:
+        return NOTHING
+    seconds = (now - value).total_seconds()
+    for name, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length or (name == "minutes" and seconds >= length):
+            return words(f"ago.{name}", n=int(seconds // length))
+    return words("ago.now")
+
+
+def seconds(value: float | timedelta | None) -> str:
+    """A length of time with three figures at most."""
+    if value is None:
+        return NOTHING
+    length = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if length < 0.001:  # noqa: PLR2004
+        return f"{length * 1e6:.0f} µs"
+    if length < 1:
+        return f"{length * 1000:.0f} ms"
+    if length < 120:  # noqa: PLR2004
+        return f"{length:.1f} s"
+    minutes, rest = divmod(round(length), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    return f"{hours} h {minutes:02d} m" if hours else f"{minutes} m {rest:02d} s"
+
+
+def size(value: float | None) -> str:
+    """A number of bytes in the unit that keeps it short."""
+    if value is None:
+        return NOTHING
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:  # noqa: PLR2004
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"  # noqa: PLR2004
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A number for a table: whole numbers by thousands, others to `digits` decimals."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NOTHING
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):  # noqa: PLR2004
+        return f"{int(value):,}"
+    if abs(value) >= 1000:  # noqa: PLR2004
+        return f"{value:,.1f}"
+    return f"{value:.{digits}f}" if abs(value) >= 10**-digits else f"{value:.2e}"
+
+
+def percent(value: float | None) -> str:
+    """A share of one as a percentage."""
+    return NOTHING if value is None else f"{value * 100:.1f} %"
+
+
+def short(text: str | None) -> str:
+    """A digest or an id, short enough for a table; the whole of it on hover."""
+    if not text:
+        return NOTHING
+    brief = text[3:15] if text.startswith("b3:") else (text[:8] + "…" + text[-5:] if len(text) == 36 else text)  # noqa: PLR2004
+    return Markup('<span class="mono" title="{}">{}</span>').format(text, brief)
+
+
+def epoch(value: datetime) -> float:
+    """Seconds since 1970, as the charts take them."""
+    return value.timestamp()

@@ -1,0 +1,112 @@
+"""What all pages share: the workspace's services, the templates, the language, and how a page is made."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
+
+from mulle.web import assets, formatting
+from mulle.web.language import LANGUAGES, Words, choose
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from mulle.client.planes import Planes
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "style-src 'self' 'unsafe-inline'",  # plots place their canvases by style attributes
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    )
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+NAVIGATION = (
+    ("home", "/", "h"),
+    ("runs", "/runs", "r"),
+    ("pipelines", "/pipelines", "p"),
+    ("datasets", "/datasets", "s"),
+    ("models", "/models", "m"),
+    ("deployments", "/deployments", "e"),
+    ("timeline", "/timeline", "t"),
+    ("backtests", "/backtests", "b"),
+    ("audit", "/audit", "a"),
+)
+
+
+class Site:
+    """The workspace as pages: `site.ws` has its services, `render` makes a page of a template."""
+
+    def __init__(self, workspace: Any, *, language: str = "en") -> None:
+        self.ws = cast("Planes", workspace)
+        self.language = language
+        self._templates = _templates()
+
+    def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+        """A page, in the language and theme that the request asks for."""
+        language = choose(request, self.language)
+        words = Words(language)
+        theme = request.cookies.get("theme", "auto")
+        html = self._templates.get_template(template).render(
+            t=words,
+            request=request,
+            path=request.url.path,
+            here=str(request.url.include_query_params()),
+            language=language,
+            languages=LANGUAGES,
+            theme=theme if theme in {"auto", "light", "dark"} else "auto",
+            navigation=NAVIGATION,
+            missing=assets.missing(),
+            partial=request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true",
+            **values,
+        )
+        response = HTMLResponse(html, status, HEADERS | {"vary": "cookie, accept-language, hx-request"})
+        if request.query_params.get("lang") in LANGUAGES:
+            response.set_cookie("lang", language, max_age=31_536_000, samesite="lax")
+        return response
+
+
+def data(value: Any) -> Markup:
+    """A value as a JSON data block, which cannot end its script element early."""
+    text = msgspec.json.encode(value).decode().replace("</", "<\\/").replace("<!--", "<\\!--")
+    return Markup('<script type="application/json">{}</script>').format(Markup(text))  # noqa: S704 - escaped above
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mulle.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "instant": formatting.instant,
+        "ago": formatting.ago,
+        "seconds": formatting.seconds,
+        "size": formatting.size,
+        "number": formatting.number,
+        "percent": formatting.percent,
+        "short": formatting.short,
+        "tone": formatting.tone,
+        "data": data,
+    }
+    environment.filters.update(filters)
+    environment.globals["load"] = assets.load
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    return environment

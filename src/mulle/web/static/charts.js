@@ -1,0 +1,154 @@
+// Time series by uPlot, the rest by ECharts. A figure carries its data in a JSON script element; nothing else is fetched.
+"use strict";
+
+const drawn = new Map();
+
+function colour(name) {
+  const probe = document.createElement("i");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+const series = (index) => colour(`--series-${(index % 8) + 1}`);
+const tagged = { ok: "--ok", warn: "--warn", bad: "--bad", live: "--accent", muted: "--muted" };
+
+function number(value) {
+  if (value == null || Number.isNaN(value)) return "–";
+  const size = Math.abs(value);
+  if (size >= 1e6 || (size && size < 1e-3)) return value.toExponential(2);
+  return size >= 100 ? value.toFixed(0) : value.toFixed(size >= 10 ? 1 : 4).replace(/\.?0+$/, "");
+}
+function day(seconds) {
+  return new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ").replace(" 00:00", "");
+}
+
+// Vertical marks (promotions, alerts, …) across the plot: [{x, label, kind}], in the colour of their kind.
+function marks(list) {
+  return (plot) => {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.lineWidth = devicePixelRatio;
+    for (const mark of list) {
+      const x = Math.round(plot.valToPos(mark.x, "x", true)) + 0.5;
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.strokeStyle = colour(tagged[mark.kind] || "--muted");
+      ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+      ctx.beginPath(); ctx.moveTo(x, bbox.top); ctx.lineTo(x, bbox.top + bbox.height); ctx.stroke();
+    }
+    ctx.restore();
+  };
+}
+
+function tip(time, list) {
+  let box;
+  return {
+    hooks: {
+      init: (plot) => { box = document.createElement("div"); box.className = "u-tip"; box.hidden = true; plot.over.append(box); },
+      setCursor: (plot) => {
+        const { idx, left, top } = plot.cursor;
+        box.hidden = idx == null || left < 0;
+        if (box.hidden) return;
+        const at = plot.data[0][idx];
+        const near = list.filter((mark) => Math.abs(plot.valToPos(mark.x, "x") - left) < 5).map((mark) => mark.label);
+        const rows = plot.series.slice(1).map((one, index) => `${one.label}  ${number(plot.data[index + 1][idx])}`);
+        box.textContent = [time ? day(at) : number(at), ...rows, ...near].join("\n");
+        const flip = left > plot.over.clientWidth - box.offsetWidth - 20;
+        box.style.left = `${flip ? left - box.offsetWidth - 12 : left + 12}px`;
+        box.style.top = `${Math.max(0, Math.min(top, plot.over.clientHeight - box.offsetHeight))}px`;
+      },
+    },
+  };
+}
+
+function line(figure, spec) {
+  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui", size: 34 };
+  const list = spec.marks || [];
+  const single = spec.x.length === 1; // one point has no line: show the point itself
+  const options = {
+    width: figure.clientWidth, height: figure.clientHeight,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+    scales: { x: { time: Boolean(spec.time), range: spec.range ? () => spec.range : undefined }, y: { range: spec.y ? () => spec.y : undefined } },
+    cursor: { sync: spec.sync ? { key: spec.sync } : undefined, drag: { x: true, y: false }, points: { size: 6 } },
+    legend: { show: false },
+    axes: [axis, { ...axis, size: 52, values: (_, values) => values.map(number) }],
+    series: [{}, ...spec.series.map((one, index) => ({
+      label: one.label, stroke: series(one.colour ?? index), width: 1.6, spanGaps: true,
+      dash: one.dash ? [5, 4] : undefined, points: { show: single || Boolean(one.points), size: 4 },
+    }))],
+    plugins: [tip(spec.time, list)],
+    hooks: { draw: [marks(list)] },
+  };
+  return new uPlot(options, [spec.x, ...spec.series.map((one) => one.values)], figure);
+}
+
+function scatter(figure, spec) {
+  const chart = echarts.init(figure, null, { renderer: "svg" });
+  const text = { color: colour("--muted"), fontSize: 11 };
+  const axis = (name) => ({
+    name, type: "value", scale: true, nameLocation: "middle", nameGap: 30, nameTextStyle: text, axisLabel: text,
+    axisLine: { lineStyle: { color: colour("--line") } }, splitLine: { lineStyle: { color: colour("--line") } },
+  });
+  chart.setOption({
+    animation: false, grid: { left: 62, right: 70, top: 16, bottom: 46 }, xAxis: axis(spec.xName), yAxis: axis(spec.yName),
+    tooltip: { renderMode: "richText", formatter: (point) => `${point.data.name}\n${number(point.data.value[0])}, ${number(point.data.value[1])}` },
+    series: [{
+      type: "scatter", symbolSize: 11,
+      data: spec.points.map((point, index) => ({ ...point, itemStyle: { color: series(point.colour ?? index) } })),
+      label: { show: true, position: "right", formatter: "{b}", color: colour("--ink"), fontSize: 12 },
+    }],
+  });
+  return { destroy: () => chart.dispose(), setSize: () => chart.resize() };
+}
+
+function bars(figure, spec) {
+  const chart = echarts.init(figure, null, { renderer: "svg" });
+  const text = { color: colour("--muted"), fontSize: 11 };
+  chart.setOption({
+    animation: false, grid: { left: 48, right: 16, top: 12, bottom: 28 },
+    xAxis: { type: "category", data: spec.names, axisLabel: text, axisTick: { show: false }, axisLine: { lineStyle: { color: colour("--line") } } },
+    yAxis: { type: "value", axisLabel: { ...text, formatter: number }, splitLine: { lineStyle: { color: colour("--line") } } },
+    tooltip: { renderMode: "richText" },
+    series: [{ type: "bar", data: spec.values, barMaxWidth: 26, itemStyle: { color: series(spec.colour || 0), borderRadius: [2, 2, 0, 0] } }],
+  });
+  return { destroy: () => chart.dispose(), setSize: () => chart.resize() };
+}
+
+const kinds = { line, scatter, bars };
+
+function draw(figure) {
+  drawn.get(figure)?.destroy();
+  const spec = JSON.parse(figure.querySelector("script").textContent);
+  drawn.set(figure, kinds[spec.kind](figure, spec));
+}
+function drawAll() {
+  for (const [figure, plot] of drawn) if (!figure.isConnected) { plot.destroy(); drawn.delete(figure); }
+  document.querySelectorAll("figure.chart[data-chart]").forEach((figure) => { if (!drawn.has(figure)) draw(figure); });
+}
+
+// Live curves: the server sends {series: {key: {x, values}}, status}; each figure knows its key.
+function follow() {
+  const root = document.querySelector("[data-live]");
+  if (!root) return;
+  const source = new EventSource(root.dataset.live);
+  source.addEventListener("points", (event) => {
+    for (const [key, points] of Object.entries(JSON.parse(event.data))) {
+      const figure = document.querySelector(`figure[data-key="${CSS.escape(key)}"]`);
+      if (figure) drawn.get(figure)?.setData([points.x, points.values]);
+    }
+  });
+  source.addEventListener("changed", () => document.dispatchEvent(new CustomEvent("mulle:changed")));
+  source.addEventListener("end", () => { source.close(); setTimeout(() => location.reload(), 300); });
+  addEventListener("pagehide", () => source.close());
+}
+
+document.addEventListener("mulle:theme", () => { const old = [...drawn.keys()]; old.forEach(draw); });
+document.addEventListener("mulle:content", drawAll);
+let resized;
+addEventListener("resize", () => {
+  clearTimeout(resized);
+  resized = setTimeout(() => drawn.forEach((plot, figure) => plot.setSize({ width: figure.clientWidth, height: figure.clientHeight })), 80);
+});
+drawAll();
+follow();

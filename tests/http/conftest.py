@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from mulle import http
+from tests.http.notebook import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def face(workspace: Workspace) -> Iterator[TestClient]:
+    with TestClient(http.app(workspace), base_url="http://127.0.0.1:8300") as client:
+        yield client
