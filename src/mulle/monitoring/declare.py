@@ -75,7 +75,7 @@ def drift(
         min_rows: a window with fewer rows says nothing.
         alarms_per_week: the chance of one or more false alarms in a quiet week, over all features and windows.
     """
-    chosen = tuple(duration(window) for window in windows) or HOURS
+    chosen = tuple(sorted(duration(window) for window in windows)) or HOURS
     return Drift(chosen, floor, min_rows, _chance(alarms_per_week))
 
 
@@ -98,7 +98,7 @@ def outliers(
     *, windows: Sequence[str] = (), floor: float = 0.01, min_rows: int = 500, alarms_per_week: float = 0.01
 ) -> Outliers:
     """Watch the share of rows that lie far from everything the champion was taught; arguments as for `drift`."""
-    chosen = tuple(duration(window) for window in windows) or HOURS
+    chosen = tuple(sorted(duration(window) for window in windows)) or HOURS
     return Outliers(chosen, floor, min_rows, _chance(alarms_per_week))
 
 

@@ -1,0 +1,229 @@
+"""Has a stream changed? Dirichlet-mixture e-values over windows of several lengths, valid under continuous looking.
+
+For one feature, cut into bins with reference shares p, the null says: the shares of a window are drawn from
+Dirichlet(k p), where k, the *concentration*, is how steady windows of that length were among the reference rows
+themselves (at most the number of reference rows, whose shares are only an estimate). The alternative is a mixture of
+Dirichlets around p with smaller concentrations. The ratio of the two probabilities of a window's counts is an
+e-value: under the null its expectation is 1 at every moment while the window fills, so by Ville's inequality the
+chance that it *ever* exceeds 1/a is at most a.
+
+A window that is still filling is as unsteady as the shorter ones, so it is judged by the least concentration up to
+its length; once it is full, by its own. Windows of one length are disjoint; a week holds (week / length) of them for
+each length and feature, and the threshold is Bonferroni over all of these and both looks. Together with an effect
+floor (population stability index) and a minimum of rows.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+WEEK = timedelta(days=7)
+_LADDER = 6
+_STEP = 4.0
+_SHIFT = 7
+_HALF_LOG_TAU = 0.9189385332046727
+_FEWEST_BLOCKS = 5
+_LOOSEST = 1.0
+_LOOKS = 2
+
+
+def log_gamma(x: Array) -> Array:
+    """The logarithm of the gamma function for positive x, to about twelve digits."""
+    product = x.copy()
+    for step in range(1, _SHIFT):
+        product *= x + step
+    y = x + _SHIFT
+    z = 1.0 / (y * y)
+    series = (1 / 12 - z * (1 / 360 - z * (1 / 1260 - z * (1 / 1680)))) / y
+    found: Array = (y - 0.5) * np.log(y) - y + _HALF_LOG_TAU + series - np.log(product)
+    return found
+
+
+def smoothed_shares(counts: Counts, real: npt.NDArray[np.bool_]) -> Array:
+    """Shares of the bins (last axis) with half a row added to each real bin; 0 for padding."""
+    kept = np.where(real, counts + 0.5, 0.0)
+    shares: Array = kept / kept.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def log_e_values(counts: npt.NDArray[np.generic], shares: Array, concentration: Array) -> Array:
+    """The log e-value of each feature's window.
+
+    Args:
+        counts: (..., features, bins) rows of the window; bins with no share (padding) hold none.
+        shares: (features, bins) reference shares; 0 marks padding.
+        concentration: (features,) how steady windows of this length are under the null.
+    """
+    seen = np.asarray(counts, dtype=np.float64)
+    rows = seen.sum(axis=-1)
+    null = _log_probability(seen, rows, shares, concentration)
+    ladder = []
+    for rung in range(1, _LADDER + 1):
+        lower = np.maximum(concentration / _STEP**rung, _LOOSEST / (1 + rung))
+        ladder.append(_log_probability(seen, rows, shares, lower))
+    stacked = np.stack(ladder)
+    top = stacked.max(axis=0)
+    mixture: Array = top + np.log(np.exp(stacked - top).mean(axis=0)) - null
+    return mixture
+
+
+def _log_probability(counts: Array, rows: Array, shares: Array, concentration: Array) -> Array:
+    """Of one sequence with these counts under Dirichlet-multinomial(concentration x shares)."""
+    real = shares > 0
+    prior = np.where(real, shares, 1.0) * concentration[:, None]
+    terms = np.where(real, log_gamma(prior + counts) - log_gamma(prior), 0.0)
+    found: Array = terms.sum(axis=-1) - log_gamma(concentration + rows) + log_gamma(concentration)
+    return found
+
+
+def stability_index(counts: npt.NDArray[np.generic], shares: Array) -> Array:
+    """The population stability index of each feature: 0 for equal shares, about the square of a shift in sd."""
+    real = shares > 0
+    seen = np.asarray(counts, dtype=np.float64)
+    now = (seen + np.where(real, shares, 0.0)) / (seen.sum(axis=-1, keepdims=True) + 1)
+    ratio = np.where(real, now, 1.0) / np.where(real, shares, 1.0)
+    found: Array = np.where(real, (now - shares) * np.log(ratio), 0.0).sum(axis=-1)
+    return found
+
+
+def concentrations(blocks: Counts, shares: Array, limit: float) -> Array:
+    """How steady the reference is over blocks of one length, by the moments of Pearson's statistic.
+
+    Args:
+        blocks: (blocks, features, bins) counts of the reference rows in disjoint blocks of time.
+        shares: (features, bins) shares over all blocks; 0 marks padding.
+        limit: the number of reference rows, beyond which nothing is known.
+
+    Returns:
+        (features,) concentrations; `limit` for a feature that is as steady as independent rows are. With few blocks the
+        estimate is lowered by two of its standard errors, so that a wobble is rather expected than reported.
+    """
+    rows = blocks[:, 0, :].sum(axis=-1).astype(np.float64)
+    usable = rows > 1
+    if int(usable.sum()) < _FEWEST_BLOCKS:
+        return np.full(len(shares), limit)
+    seen, rows = blocks[usable].astype(np.float64), rows[usable]
+    expected = rows[:, None, None] * shares
+    real = shares > 0
+    squares = np.where(real, np.square(seen - expected) / np.where(real, expected, 1.0), 0.0).sum(axis=-1)
+    freedom = np.maximum(real.sum(axis=-1) - 1, 1)
+    excess = squares.mean(axis=0) / freedom - 1
+    spread = squares.std(axis=0) / freedom / np.sqrt(len(rows))
+    sure = np.where(excess > 2 * spread, excess + 2 * spread, np.maximum(excess, 0))
+    overdispersion = sure / max(float(rows.mean()) - 1, 1)
+    found: Array = np.minimum(limit, 1 / np.maximum(overdispersion, 1 / limit))
+    return found
+
+
+def threshold(window: timedelta, windows: int, features: int, alarms_per_week: float) -> float:
+    """The log e-value that windows of this length must exceed, of `windows` lengths looked at side by side."""
+    starts = max(WEEK / window, 1.0)
+    return float(np.log(_LOOKS * windows * starts * features / alarms_per_week))
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One feature moved in one window."""
+
+    feature: str
+    window: timedelta
+    log_e: float
+    threshold: float
+    effect: float
+    rows: int
+
+
+class Test(msgspec.Struct, frozen=True):
+    """The fixed part of a sequential test: what is expected, and when to speak. One row of arrays a feature."""
+
+    __test__ = False
+
+    features: list[str]
+    shares: list[list[float]]
+    windows: tuple[timedelta, ...]  # ascending
+    concentration: list[list[float]]
+    floor: float
+    min_rows: int
+    alarms_per_week: float
+
+
+class OpenWindow(msgspec.Struct, frozen=True):
+    """A window that is filling: its number since the epoch and the counts so far (features x bins, flat)."""
+
+    number: int = -1
+    counts: bytes = b""
+
+
+def judge(test: Test, scale: int, counts: Counts, *, closed: bool) -> list[Finding]:
+    """What one window's counts say, while it fills or once it is closed; nothing below the minimum of rows."""
+    rows = int(counts[0].sum()) if len(counts) else 0
+    if rows < test.min_rows:
+        return []
+    shares = np.asarray(test.shares)
+    window = test.windows[scale]
+    steadiness = np.asarray(test.concentration)
+    expected = steadiness[scale] if closed else steadiness[: scale + 1].min(axis=0)
+    log_e = log_e_values(counts, shares, expected)
+    needed = threshold(window, len(test.windows), len(test.features), test.alarms_per_week)
+    moved = np.flatnonzero(log_e > needed)
+    if not len(moved):
+        return []
+    effects = stability_index(counts, shares)
+    return [
+        Finding(test.features[i], window, round(float(log_e[i]), 6), needed, round(float(effects[i]), 6), rows)
+        for i in moved
+        if effects[i] > test.floor
+    ]
+
+
+def feed(
+    test: Test, state: Sequence[OpenWindow], slots: npt.NDArray[np.int64], counts: Counts, slot: timedelta
+) -> tuple[list[OpenWindow], list[Finding]]:
+    """Add a batch to the windows of every length and judge each window that it closes, and those it leaves open.
+
+    Args:
+        test: what is expected.
+        state: one open window a length, or nothing at the beginning.
+        slots: the numbers (since the epoch) of the slots that the batch covers, ascending.
+        counts: (slots, features, bins) rows in each.
+        slot: the length of a slot; it divides every window.
+
+    Returns:
+        The windows now open, and for each feature the finding with the greatest e-value.
+    """
+    shape = counts.shape[1:]
+    opened = list(state) or [OpenWindow() for _ in test.windows]
+    found: dict[str, Finding] = {}
+    for scale, window in enumerate(test.windows):
+        numbers = slots // max(round(window / slot), 1)
+        number, held = opened[scale].number, _held(opened[scale], shape)
+        for current in np.unique(numbers):
+            if current != number:
+                _keep(found, judge(test, scale, held, closed=True))
+                number, held = int(current), np.zeros(shape, dtype=np.int64)
+            held = held + counts[numbers == current].sum(axis=0)
+            _keep(found, judge(test, scale, held, closed=False))
+        opened[scale] = OpenWindow(number, held.astype("<i8").tobytes())
+    return opened, [found[name] for name in test.features if name in found]
+
+
+def _keep(found: dict[str, Finding], new: Sequence[Finding]) -> None:
+    for finding in new:
+        if finding.feature not in found or found[finding.feature].log_e < finding.log_e:
+            found[finding.feature] = finding
+
+
+def _held(window: OpenWindow, shape: tuple[int, ...]) -> Counts:
+    if not window.counts:
+        return np.zeros(shape, dtype=np.int64)
+    return np.frombuffer(window.counts, dtype="<i8").astype(np.int64).reshape(shape)
