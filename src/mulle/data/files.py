@@ -1,0 +1,176 @@
+"""Files as tables, tables as files, and trees of files."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from mulle.data.columns import plain
+from mulle.data.manifest import FileEntry, FilesManifest
+from mulle.errors import DataError
+from mulle.hashing import digest_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mulle.store import ObjectStore
+    from mulle.types import Digest
+
+
+def _csv(path: Path) -> pl.DataFrame:
+    separator = "\t" if path.suffixes[:1] == [".tsv"] else ","
+    return pl.read_csv(path, separator=separator, try_parse_dates=True, infer_schema_length=None)
+
+
+READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".csv.gz": _csv,
+    ".parquet": pl.read_parquet,
+    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    ".ndjson": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    ".arrow": lambda path: pl.read_ipc(path, memory_map=False),
+    ".feather": lambda path: pl.read_ipc(path, memory_map=False),
+    ".ipc": lambda path: pl.read_ipc(path, memory_map=False),
+}
+WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
+    ".csv": lambda table, path: table.write_csv(path),
+    ".parquet": lambda table, path: table.write_parquet(path),
+    ".jsonl": lambda table, path: table.write_ndjson(path),
+    ".arrow": lambda table, path: table.write_ipc(path),
+}
+
+
+def _suffix(path: Path) -> str:
+    double = "".join(path.suffixes[-2:]).lower()
+    return double if double in READERS else path.suffix.lower()
+
+
+def is_table_file(path: Path) -> bool:
+    """Whether the file's name is one of a table that can be read."""
+    return _suffix(path) in READERS
+
+
+def read_table_file(path: Path) -> pl.DataFrame:
+    """The rows of a CSV, TSV, Parquet, JSON lines or Arrow file.
+
+    Raises:
+        DataError: it is missing, of another format, empty or malformed.
+    """
+    reader = READERS.get(_suffix(path))
+    if reader is None:
+        raise DataError(
+            f"{path} is not a table that can be read",
+            cause=f"its name ends in none of {', '.join(READERS)}",
+            cure="convert it to one of these, or commit its folder as files",
+        )
+    if not path.is_file():
+        raise DataError(f"there is no file {path}", cause="the path does not exist", cure="check the path")
+    try:
+        return plain(reader(path))
+    except pl.exceptions.NoDataError as error:
+        raise DataError(
+            f"{path} is empty", cause="it has no header and no rows", cure="give it at least a header"
+        ) from error
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read", cause=str(error).partition("\n")[0], cure="mend the file") from error
+
+
+def write_table_file(table: pl.DataFrame, path: Path) -> None:
+    """Write the rows in the format that the path's ending names."""
+    writer = WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise DataError(
+            f"cannot write a table to {path.name}",
+            cause="the ending names the format",
+            cure=f"use {', '.join(WRITERS)}",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer(table, path)
+
+
+def matching(pattern: str, root: Path) -> list[Path]:
+    """The files of a path, a folder or a glob, sorted; relative ones are below `root`.
+
+    Raises:
+        DataError: nothing matches.
+    """
+    whole = pattern if Path(pattern).is_absolute() else str(root / pattern)
+    if Path(whole).is_dir():
+        found = [path for path in Path(whole).rglob("*") if path.is_file() and is_table_file(path)]
+    else:
+        found = [Path(name) for name in glob.glob(whole, recursive=True) if Path(name).is_file()]  # noqa: PTH207 - absolute
+    if not found:
+        raise DataError(f"no file matches {pattern}", cause=f"looked below {root}", cure="check the path of the source")
+    return sorted(found)
+
+
+def read_table_files(paths: Sequence[Path]) -> pl.DataFrame:
+    """The rows of several files with the same columns, in the order of the paths.
+
+    Raises:
+        DataError: one cannot be read, or its columns differ from the first one's.
+    """
+    frames = [read_table_file(path) for path in paths]
+    try:
+        return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
+    except pl.exceptions.PolarsError as error:
+        odd = next((p for p, f in zip(paths, frames, strict=True) if f.columns != frames[0].columns), paths[-1])
+        raise DataError(
+            f"{odd} does not have the columns of {paths[0]}", cause=str(error).partition("\n")[0], cure="mend that file"
+        ) from error
+
+
+def fingerprint(paths: Sequence[Path], now_ns: int) -> str:
+    """A digest of the files' names, sizes and times, or "" where one is so new that it may yet change unseen."""
+    facts = [(str(path), path.stat()) for path in paths]
+    if any(now_ns - status.st_mtime_ns < 2_000_000_000 for _, status in facts):  # noqa: PLR2004
+        return ""
+    return digest_value([[name, status.st_size, status.st_mtime_ns, status.st_ino] for name, status in facts])
+
+
+def store_tree(store: ObjectStore, folder: Path) -> FilesManifest:
+    """Put every regular file below the folder, and list them. Links are followed to files, never to folders."""
+    entries: list[FileEntry] = []
+    for top, folders, names in os.walk(folder):
+        folders.sort()
+        for path in (Path(top) / name for name in sorted(names)):
+            if not path.is_file():
+                continue
+            status = path.stat()
+            relative = path.relative_to(folder).as_posix()
+            entries.append(FileEntry(relative, status.st_size, stat.S_IMODE(status.st_mode), store.put_file(path)))
+    entries.sort(key=lambda entry: entry.path)
+    return FilesManifest(bytes=sum(entry.size for entry in entries), entries=entries)
+
+
+def tree_digest(manifest: FilesManifest) -> Digest:
+    """The logical digest of a tree: its paths, modes and contents."""
+    return digest_value([[entry.path, entry.mode, entry.digest] for entry in manifest.entries])
+
+
+def restore_tree(store: ObjectStore, manifest: FilesManifest, into: Path) -> None:
+    """Write the files below a folder; what else lies there stays.
+
+    Raises:
+        DataError: a path of the manifest leads out of the folder.
+    """
+    base = into.resolve()
+    for entry in manifest.entries:
+        target = (base / entry.path).resolve()
+        if not target.is_relative_to(base):
+            raise DataError(
+                f"the file {entry.path} would be written outside {into}",
+                cause="the manifest is not one that mulle wrote",
+                cure="mulle data verify",
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.mulle")
+        scratch.write_bytes(store.get(entry.digest))
+        scratch.chmod(entry.mode)
+        scratch.replace(target)

@@ -1,0 +1,115 @@
+"""The logical digest of a table: its schema and its rows in order, however they are cut into parts.
+
+Rows are taken in blocks of 1,024. `chain` after block k is BLAKE3(chain before + canonical bytes of block k); the digest is
+BLAKE3(schema + chain + canonical bytes of the rows after the last whole block + number of rows). So an append needs only
+the rows after the last whole block. The canonical bytes are specified in docs/en/reference/formats.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from mulle.data.columns import schema_of
+from mulle.hashing import digest_bytes, to_raw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mulle.types import Digest
+
+BLOCK = 1024
+_SALT = b"mulle-rows-1"
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """How far the digest of a table has come: the rows in whole blocks, and the chained digest of those."""
+
+    rows: int
+    digest: str
+
+
+EMPTY = Chain(0, digest_bytes(_SALT))
+
+
+def extend(chain: Chain, table: pl.DataFrame) -> tuple[Digest, Chain]:
+    """The logical digest of the rows in `chain` followed by those of `table`, and the new chain.
+
+    Args:
+        chain: the whole blocks so far.
+        table: every row after them, in order, with the types of the whole.
+    """
+    columns = [_cutter(column) for column in table.get_columns()]
+    whole = table.height // BLOCK
+    link = chain.digest
+    for block in range(whole):
+        link = digest_bytes(to_raw(link) + _block(columns, block * BLOCK, (block + 1) * BLOCK))
+    rest = _block(columns, whole * BLOCK, table.height) if table.height % BLOCK else b""
+    total = chain.rows + table.height
+    head = msgspec.json.encode([schema_of(table), total])
+    reached = Chain(chain.rows + whole * BLOCK, link)
+    return digest_bytes(b"".join([len(head).to_bytes(8, "little"), head, to_raw(link), rest])), reached
+
+
+def _block(columns: list[Callable[[int, int], list[bytes]]], low: int, high: int) -> bytes:
+    return b"".join(piece for column in columns for piece in column(low, high))
+
+
+def _cutter(column: pl.Series) -> Callable[[int, int], list[bytes]]:
+    """A function that gives the canonical bytes of a column's rows [low, high): a null mask, then the values."""
+    nulls: np.ndarray[Any, np.dtype[np.bool_]] | None = column.is_null().to_numpy() if column.null_count() else None
+    values = _values(column, has_nulls=nulls is not None)
+
+    def cut(low: int, high: int) -> list[bytes]:
+        if nulls is None or not nulls[low:high].any():
+            mask = b"\0"
+        else:
+            mask = b"\1" + np.packbits(nulls[low:high], bitorder="little").tobytes()
+        return [mask, *values(low, high)]
+
+    return cut
+
+
+def _values(column: pl.Series, *, has_nulls: bool) -> Callable[[int, int], list[bytes]]:
+    dtype = column.dtype
+    if isinstance(dtype, pl.String | pl.Binary):
+        return _texts(column)
+    if isinstance(dtype, pl.Null):
+        return lambda low, high: []  # noqa: ARG005 - the mask says it all
+    if dtype.is_numeric() and not dtype.is_decimal():
+        return _fixed(column.fill_null(0) if has_nulls else column)
+    if dtype.is_temporal():
+        physical = column.to_physical()
+        return _fixed(physical.fill_null(0) if has_nulls else physical)
+    if isinstance(dtype, pl.Boolean):
+        return _fixed((column.fill_null(value=False) if has_nulls else column).cast(pl.UInt8))
+    listed = column.to_list()
+    return lambda low, high: [_sized(msgspec.json.encode(listed[low:high], enc_hook=str))]
+
+
+def _fixed(column: pl.Series) -> Callable[[int, int], list[bytes]]:
+    array = np.ascontiguousarray(column.to_numpy())
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return lambda low, high: [little[low:high].tobytes()]
+
+
+def _texts(column: pl.Series) -> Callable[[int, int], list[bytes]]:
+    arrow = column.fill_null("" if isinstance(column.dtype, pl.String) else b"").to_arrow(
+        compat_level=pl.CompatLevel.oldest()
+    )
+    _, offsets_buffer, data = arrow.buffers()
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
+    raw = memoryview(data) if data is not None else memoryview(b"")
+    lengths = np.diff(offsets).astype("<u4")
+
+    def cut(low: int, high: int) -> list[bytes]:
+        return [lengths[low:high].tobytes(), bytes(raw[offsets[low] : offsets[high]])]
+
+    return cut
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(8, "little") + data

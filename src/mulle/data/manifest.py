@@ -1,0 +1,226 @@
+"""The manifest of a version: its schema and the ordered list of its parts, small however many parts there are.
+
+Each list in `levels` holds fewer than `FAN` entries. `levels[0]` are the newest parts; an entry of `levels[k]` names an object
+that lists exactly `FAN` entries of level k-1, all older than what `levels[k-1]` holds. An append adds one entry to `levels[0]`;
+a level that reaches `FAN` is sealed into such an object. So a manifest of n parts holds at most (FAN-1)·log_FAN(n) entries,
+and n appends write O(n log n) bytes of manifests in all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from mulle.data.logical import Chain
+from mulle.errors import StoreError
+from mulle.types import Digest  # noqa: TC001 - msgspec reads the annotation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mulle.store import ObjectStore
+
+FAN = 32
+FORMAT = 1
+T = TypeVar("T")
+Bound = int | float | str | None
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """A Parquet part, or an object that lists entries: its digest, rows, bytes and what its rows span.
+
+    `low` and `high` are the event times in microseconds since 1970, both inclusive, None where there are none.
+    `first` and `last` are the smallest and largest value of the first key column, None where unknown.
+    """
+
+    digest: Digest
+    rows: int
+    bytes: int
+    low: int | None = None
+    high: int | None = None
+    first: Bound = None
+    last: Bound = None
+
+    def meets(self, start: int | None, end: int | None) -> bool:
+        """Whether a row with an event time in [start, end) may be in it."""
+        if start is None and end is None:
+            return True
+        if self.low is None or self.high is None:
+            return False
+        return (end is None or self.low < end) and (start is None or self.high >= start)
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="table"):
+    """The manifest of a table's version."""
+
+    format: int = FORMAT
+    schema: list[tuple[str, str]]
+    key: list[str]
+    event_time: str | None
+    rows: int
+    bytes: int
+    logical: str
+    chain: Chain
+    levels: list[list[Entry]]
+
+
+class FileEntry(msgspec.Struct, frozen=True, array_like=True):
+    """One file: its path with forward slashes, size, permission bits and digest."""
+
+    path: str
+    size: int
+    mode: int
+    digest: Digest
+
+
+class FilesManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="files"):
+    """The manifest of a version that is a tree of files, sorted by path."""
+
+    format: int = FORMAT
+    bytes: int
+    entries: list[FileEntry]
+
+
+def encode(manifest: Manifest | FilesManifest) -> bytes:
+    """The manifest's bytes: JSON."""
+    return msgspec.json.encode(manifest)
+
+
+_manifests = msgspec.json.Decoder(Manifest | FilesManifest)
+_entries = msgspec.json.Decoder(list[Entry])
+
+
+class Recent:
+    """The most recently used decoded values by digest, bounded by their total weight. Safe from any thread."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held: OrderedDict[Digest, tuple[Any, int]] = OrderedDict()
+        self._weight = 0
+        self._lock = threading.Lock()
+
+    def get(self, digest: Digest, make: Callable[[], T], weigh: Callable[[T], int]) -> T:
+        """The held value, or the one that `make` gives, held from now on unless it is heavier than a quarter of all."""
+        with self._lock:
+            if digest in self._held:
+                self._held.move_to_end(digest)
+                held: T = self._held[digest][0]
+                return held
+        value = make()
+        weight = weigh(value)
+        if weight * 4 > self._limit:
+            return value
+        with self._lock:
+            if digest not in self._held:
+                self._held[digest] = (value, weight)
+                self._weight += weight
+            while self._weight > self._limit:
+                self._weight -= self._held.popitem(last=False)[1][1]
+        return value
+
+
+_decoded = Recent(16 << 20)
+
+
+def load(store: ObjectStore, digest: Digest) -> Manifest | FilesManifest:
+    """The manifest of that digest, decoded once in a while.
+
+    Raises:
+        StoreError: it is missing, damaged, or of a format that this mulle does not know.
+    """
+    return _decoded.get(digest, lambda: _parse(store, digest), lambda _: 8192)
+
+
+def load_table(store: ObjectStore, digest: Digest) -> Manifest:
+    """The manifest of a table's version."""
+    manifest = load(store, digest)
+    if isinstance(manifest, FilesManifest):
+        raise StoreError(
+            f"{digest[:15]} is a tree of files, not a table", cure="read a table's version, or check the files out"
+        )
+    return manifest
+
+
+def _parse(store: ObjectStore, digest: Digest) -> Manifest | FilesManifest:
+    try:
+        manifest = _manifests.decode(store.get(digest))
+    except msgspec.MsgspecError as error:
+        raise StoreError(
+            f"object {digest[:15]} is not a dataset's manifest", cause=str(error), cure="mulle data verify"
+        ) from error
+    if manifest.format != FORMAT:
+        raise StoreError(
+            f"the manifest {digest[:15]} has format {manifest.format}",
+            cause=f"this mulle reads format {FORMAT}",
+            cure="pip install --upgrade mulle",
+        )
+    return manifest
+
+
+def appended(store: ObjectStore, levels: Sequence[Sequence[Entry]], entry: Entry) -> list[list[Entry]]:
+    """The levels with one more part at the end; full levels are sealed into objects of the store."""
+    grown = [list(level) for level in levels] or [[]]
+    grown[0].append(entry)
+    depth = 0
+    while len(grown[depth]) == FAN:
+        if depth + 1 == len(grown):
+            grown.append([])
+        grown[depth + 1].append(_sealed(store, grown[depth]))
+        grown[depth] = []
+        depth += 1
+    return grown
+
+
+def _sealed(store: ObjectStore, entries: list[Entry]) -> Entry:
+    lows = [entry.low for entry in entries if entry.low is not None]
+    highs = [entry.high for entry in entries if entry.high is not None]
+    firsts: list[Any] = [entry.first for entry in entries if entry.first is not None]
+    lasts: list[Any] = [entry.last for entry in entries if entry.last is not None]
+    known = len(firsts) == len(entries)
+    return Entry(
+        digest=store.put(msgspec.json.encode(entries)),
+        rows=sum(entry.rows for entry in entries),
+        bytes=sum(entry.bytes for entry in entries),
+        low=min(lows, default=None),
+        high=max(highs, default=None),
+        first=min(firsts) if known else None,
+        last=max(lasts) if known else None,
+    )
+
+
+def parts(
+    store: ObjectStore,
+    manifest: Manifest,
+    wanted: Callable[[Entry], bool] = lambda entry: True,  # noqa: ARG005
+) -> Iterator[Entry]:
+    """The parts for which `wanted` holds, in row order; a list of which it does not hold is not even read."""
+    for depth in reversed(range(len(manifest.levels))):
+        for entry in manifest.levels[depth]:
+            yield from _below(store, entry, depth, wanted)
+
+
+def _below(store: ObjectStore, entry: Entry, depth: int, wanted: Callable[[Entry], bool]) -> Iterator[Entry]:
+    if not wanted(entry):
+        return
+    if depth == 0:
+        yield entry
+        return
+    for inner in _decoded.get(entry.digest, lambda: _entries.decode(store.get(entry.digest)), lambda _: 8192):
+        yield from _below(store, inner, depth - 1, wanted)
+
+
+def lists(store: ObjectStore, manifest: Manifest) -> Iterator[Entry]:
+    """The objects that list entries, at every depth: with the parts and the manifest, all that a version needs."""
+    for depth in range(1, len(manifest.levels)):
+        for entry in manifest.levels[depth]:
+            yield from _lists_below(store, entry, depth)
+
+
+def _lists_below(store: ObjectStore, entry: Entry, depth: int) -> Iterator[Entry]:
+    yield entry
+    if depth > 1:
+        for inner in _entries.decode(store.get(entry.digest)):
+            yield from _lists_below(store, inner, depth - 1)

@@ -1,0 +1,136 @@
+"""The frozen records of the data plane."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["table", "files"]
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable version of a dataset.
+
+    `digest` names its manifest, `logical` its content whatever the layout (schema and rows in order, or the files).
+    `watermark` is the exclusive end of what has been collected, or the newest event time.
+    """
+
+    dataset: str
+    number: int
+    digest: str
+    logical: str
+    parent: int | None
+    at: datetime
+    message: str
+    kind: Kind
+    rows: int
+    bytes: int
+    schema: list[tuple[str, str]]
+    watermark: datetime | None
+    event: str
+
+    @property
+    def ref(self) -> str:
+        """As one writes it: `flights@3`."""
+        return f"{self.dataset}@{self.number}"
+
+
+class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset and its head."""
+
+    name: str
+    kind: Kind
+    key: list[str]
+    event_time: str | None
+    created: datetime
+    versions: int
+    head: Version
+
+
+class PartInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored piece of a version: a Parquet part of a table, or a file."""
+
+    digest: str
+    rows: int
+    bytes: int
+    low: datetime | None = None
+    high: datetime | None = None
+    path: str = ""
+
+
+class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A version with its key, its pieces and the first of its rows."""
+
+    version: Version
+    key: list[str]
+    event_time: str | None
+    parts: list[PartInfo]
+
+
+class RowPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some rows of a version, in order; instants are ISO 8601 text."""
+
+    ref: str
+    total: int
+    offset: int
+    columns: list[tuple[str, str]]
+    rows: list[list[Any]]
+
+
+class ColumnChange(msgspec.Struct, frozen=True):
+    """A column that came, went or changed its type."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+class RowDiff(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows by key: counts, and the first few of each. Without a key a changed row reads as one removed and one added."""
+
+    key: list[str]
+    added: int
+    removed: int
+    changed: int
+    unchanged: int
+    examples_added: list[dict[str, Any]]
+    examples_removed: list[dict[str, Any]]
+    examples_changed: list[dict[str, Any]]
+
+
+class FileDiff(msgspec.Struct, frozen=True, kw_only=True):
+    """Files by path."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+    unchanged: int
+
+
+class Diff(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies between two versions."""
+
+    a: str
+    b: str
+    kind: Kind
+    columns: list[ColumnChange]
+    rows: RowDiff | None = None
+    files: FileDiff | None = None
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """An object of a version that is missing or not what its name says."""
+
+    ref: str
+    digest: str
+    problem: str
+
+
+class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a walk over every version found."""
+
+    versions: int
+    objects: int
+    damaged: list[Damage]

@@ -1,0 +1,275 @@
+"""The verbs of the data plane."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mulle.data import collecting, drafts, files, manifest, profiles, reading, verify, versions
+from mulle.data.columns import schema_of
+from mulle.data.definition import Dataset, Source
+from mulle.data.diff import diff_versions
+from mulle.data.model import (
+    DatasetSummary,
+    Diff,
+    PartInfo,
+    RowPage,
+    VerifyReport,
+    Version,
+    VersionDetail,
+)
+from mulle.data.publishing import Publisher, Shape
+from mulle.errors import DataError
+from mulle.stats.profile import ProfileSummary, summarise
+from mulle.verbs import verb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    import polars as pl
+
+    from mulle.catalog import Catalog
+    from mulle.store import ObjectStore
+
+
+Summaries = list[DatasetSummary]
+
+
+class DataService:
+    """Datasets: named histories of immutable versions of a table or of a tree of files."""
+
+    plane = "data"
+
+    def __init__(self, catalog: Catalog, store: ObjectStore, root: Path | None = None) -> None:
+        """`root` is where relative paths of sources are looked for; the current folder by default."""
+        self._catalog = catalog
+        self._store = store
+        self._root = root
+        self._publisher = Publisher(catalog, store)
+
+    @verb("read")
+    def list(self) -> Summaries:
+        """Every dataset with its head, by name."""
+        with self._catalog.read() as tx:
+            return versions.summaries(tx)
+
+    @verb("read")
+    def log(self, dataset: str) -> tuple[Version, ...]:
+        """The versions of a dataset, the newest first."""
+        with self._catalog.read() as tx:
+            return tuple(versions.history(tx, dataset))
+
+    @verb("read")
+    def show(self, ref: str) -> VersionDetail:
+        """A version with its columns, key and stored pieces."""
+        version = self.resolve(ref)
+        held = manifest.load(self._store, version.digest)  # type: ignore[arg-type]
+        if isinstance(held, manifest.FilesManifest):
+            pieces = [PartInfo(digest=e.digest, rows=0, bytes=e.size, path=e.path) for e in held.entries]
+            return VersionDetail(version=version, key=[], event_time=None, parts=pieces)
+        pieces = [
+            PartInfo(
+                digest=entry.digest,
+                rows=entry.rows,
+                bytes=entry.bytes,
+                low=reading.at_microseconds(entry.low),
+                high=reading.at_microseconds(entry.high),
+            )
+            for entry in manifest.parts(self._store, held)
+        ]
+        return VersionDetail(version=version, key=held.key, event_time=held.event_time, parts=pieces)
+
+    @verb("read")
+    def diff(self, a: str, b: str, key: tuple[str, ...] = ()) -> Diff:
+        """What changed from version `a` to version `b`: columns, rows by key (the dataset's own by default), files."""
+        before, after = self.resolve(a), self.resolve(b)
+        if not key and before.kind == after.kind == "table":
+            key = tuple(manifest.load_table(self._store, after.digest).key)  # type: ignore[arg-type]
+        return diff_versions(self._store, before, after, key)
+
+    @verb("read")
+    def rows(self, ref: str, limit: int = 20, offset: int = 0) -> RowPage:
+        """Some rows of a version, in order."""
+        version = self.resolve(ref)
+        held = manifest.load_table(self._store, version.digest)  # type: ignore[arg-type]
+        table = reading.page(self._store, held, offset, limit)
+        rows = msgspec.to_builtins([[*row] for row in table.iter_rows()], enc_hook=str)
+        return RowPage(ref=version.ref, total=version.rows, offset=offset, columns=schema_of(table), rows=rows)
+
+    @verb("read")
+    def verify(self) -> VerifyReport:
+        """Read every object of every version and compare it with its name."""
+        with self._catalog.read() as tx:
+            every = [each for summary in versions.summaries(tx) for each in versions.history(tx, summary.name)]
+        return verify.verify_versions(self._store, every)
+
+    @verb("read")
+    def profile(self, ref: str) -> ProfileSummary:
+        """The one-pass statistics of a version's columns; the profile behind them is kept after the first time."""
+        return summarise(profiles.profile_version(self._catalog, self._store, self.resolve(ref)))
+
+    def commit(
+        self,
+        name: str | Dataset,
+        data: Any,
+        message: str = "",
+        *,
+        append: bool = False,
+        key: Sequence[str] = (),
+        event_time: str | None = None,
+        watermark: datetime | None = None,
+    ) -> Version:
+        """Make a version of a table, a table's file or a folder of files. The same content as the head's gives the head.
+
+        Args:
+            name: the dataset, or its definition, which brings key, event time and declared schema with it.
+            data: a Polars, Arrow or pandas table, or a path; a folder becomes a tree of files.
+            message: what this version is.
+            append: add the rows after those of the head instead of replacing them.
+            key: the columns that identify a row; those of the last commit by default.
+            event_time: the column that places a row in time; that of the last commit by default.
+            watermark: the exclusive end of what has been collected; the newest event time by default.
+
+        Raises:
+            DataError: the data cannot be read, has no columns, or a key repeats.
+            SchemaSkewError: appended rows do not have the dataset's columns and types, or not the declared ones.
+        """
+        shape, definition = self._shape(name, key, event_time, message, watermark)
+        _require_name(shape.name)
+        if isinstance(data, str | Path):
+            path = Path(data)
+            if path.is_dir():
+                return self._commit_folder(shape, path)
+            data = files.read_table_file(path)
+        expect = definition.expect if definition is not None else None
+        table = drafts.normal(data, shape.name, key=shape.key, event_time=shape.event_time, expect=expect)
+        facts = collecting.inspect(definition, table, None) if definition is not None else {}
+        if append and not table.height and (head := self.find_head(shape.name)) is not None:
+            return head
+        version, _ = self._publisher.commit(shape, table, append=append, facts=facts)
+        assert version is not None
+        return version
+
+    def _commit_folder(self, shape: Shape, path: Path) -> Version:
+        tree = files.store_tree(self._store, path)
+        if not tree.entries:
+            raise DataError(f"nothing to commit from {path}", cause="the folder has no files", cure="check the path")
+        return self._publisher.commit_files(shape, tree, files.tree_digest(tree))
+
+    def _shape(
+        self, name: str | Dataset, key: Sequence[str], event_time: str | None, message: str, watermark: datetime | None
+    ) -> tuple[Shape, Dataset | None]:
+        if isinstance(name, Dataset):
+            return Shape(name.name, name.key, name.event_time, message, watermark), name
+        if not key or event_time is None:
+            with self._catalog.read() as tx:
+                before_key, before_time = versions.described(tx, name)
+            key, event_time = key or before_key, event_time or before_time
+        return Shape(name, tuple(key), event_time, message, watermark), None
+
+    def read(
+        self,
+        ref: str | Version,
+        columns: Sequence[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> pl.DataFrame:
+        """The rows of a version in order, those with an event time in [start, end) where a bound is given."""
+        version = ref if isinstance(ref, Version) else self.resolve(ref)
+        return reading.read_version(self._store, version.digest, columns, start, end)  # type: ignore[arg-type]
+
+    def checkout(self, ref: str, path: Path) -> Path:
+        """Write a version out: a tree of files below `path`; a table to `path`, in the format that its ending names.
+
+        A table whose path has no ending becomes `<path>/<dataset>.parquet`. Gives the path written.
+        """
+        version = self.resolve(ref)
+        held = manifest.load(self._store, version.digest)  # type: ignore[arg-type]
+        if isinstance(held, manifest.FilesManifest):
+            files.restore_tree(self._store, held, path)
+            return path
+        target = path if path.suffix else path / f"{version.dataset}.parquet"
+        files.write_table_file(reading.read_version(self._store, version.digest), target)  # type: ignore[arg-type]
+        return target
+
+    def head(self, name: str) -> Version:
+        """The newest version of a dataset.
+
+        Raises:
+            UnknownNameError: nothing was ever committed under that name.
+        """
+        with self._catalog.read() as tx:
+            return versions.head(tx, name)
+
+    def find_head(self, name: str) -> Version | None:
+        """The newest version of a dataset; None where nothing was ever committed."""
+        with self._catalog.read() as tx:
+            return versions.find_head(tx, name)
+
+    def resolve(self, ref: str) -> Version:
+        """The version that `name`, `name@3`, `name@HEAD~1` or `name@b3:prefix` means."""
+        with self._catalog.read() as tx:
+            return versions.resolve(tx, ref)
+
+    def versions(self, name: str) -> tuple[Version, ...]:
+        """The versions of a dataset, the newest first."""
+        return self.log(name)
+
+    def collect(
+        self,
+        definition: Dataset,
+        until: datetime,
+        check: Callable[[pl.DataFrame], None] | None = None,
+        *,
+        whole: bool = False,
+    ) -> tuple[Version, ...]:
+        """Take in what the dataset's source has up to `until`, each window exactly once whatever is killed when.
+
+        Args:
+            definition: the dataset with its source.
+            until: only windows that are over by then are taken.
+            check: called with the new rows; raises when they must not be committed.
+            whole: make one version of all due windows instead of one each.
+
+        Returns:
+            The versions made, the oldest first; none where there is nothing new.
+        """
+        if isinstance(definition.source, Source):
+            made = collecting.collect_windows(self._publisher, definition, until, check, whole=whole)
+        elif definition.source is not None:
+            made = collecting.collect_files(self._publisher, definition, self._root or Path.cwd(), check)
+        else:
+            raise DataError(
+                f"dataset '{definition.name}' has no source",
+                cause="its rows are committed by hand",
+                cure=f"mulle data commit {definition.name} FILE",
+            )
+        return tuple(made)
+
+    def advance(self, name: str, number: int) -> Version:
+        """Point the dataset's branch at one of its versions. Replays of history use it; what is committed stays."""
+        with self._catalog.write() as tx:
+            version = versions.numbered(tx, name, number)
+            versions.point(tx, name, number)
+            tx.event(f"dataset:{name}", {"head": number})
+            return version
+
+    def parts(self, version: Version) -> tuple[manifest.Entry, ...]:
+        """The stored parts of a table's version, in row order."""
+        return tuple(reading.parts_between(self._store, version.digest))  # type: ignore[arg-type]
+
+    def objects(self, version: Version) -> tuple[str, ...]:
+        """The digests of all objects that a version needs, its manifest first."""
+        return tuple(entry for entry, _ in verify.objects_of(self._store, version))
+
+
+def _require_name(name: str) -> None:
+    if not name or any(mark in name for mark in "@:/ \t\n"):
+        raise DataError(
+            f"'{name}' cannot name a dataset",
+            cause="a name is not empty and has no space, @, : or /",
+            cure="choose another, as flights or flights_2013",
+        )

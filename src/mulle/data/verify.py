@@ -1,0 +1,53 @@
+"""Walking every object of every version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mulle.data import manifest
+from mulle.data.model import Damage, VerifyReport
+from mulle.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mulle.data.model import Version
+    from mulle.store import ObjectStore
+    from mulle.types import Digest
+
+
+def objects_of(store: ObjectStore, version: Version) -> Iterator[tuple[Digest, int]]:
+    """The objects that a version needs with their sizes (0 where unknown): manifest, lists of parts, parts or files."""
+    digest: Digest = version.digest  # type: ignore[assignment]
+    yield digest, 0
+    held = manifest.load(store, digest)
+    if isinstance(held, manifest.FilesManifest):
+        yield from ((entry.digest, entry.size) for entry in held.entries)
+        return
+    yield from ((entry.digest, 0) for entry in manifest.lists(store, held))
+    yield from ((entry.digest, entry.bytes) for entry in manifest.parts(store, held))
+
+
+def verify_versions(store: ObjectStore, versions: Iterable[Version]) -> VerifyReport:
+    """Read each object once, and say which is missing or damaged and the newest version that needs it."""
+    seen: set[Digest] = set()
+    damaged: list[Damage] = []
+    count = 0
+    for version in versions:
+        count += 1
+        try:
+            for digest, _ in objects_of(store, version):
+                if digest not in seen:
+                    seen.add(digest)
+                    damaged += _damage(store, version, digest)
+        except StoreError as error:
+            damaged.append(Damage(ref=version.ref, digest=version.digest, problem=error.message))
+    return VerifyReport(versions=count, objects=len(seen), damaged=damaged)
+
+
+def _damage(store: ObjectStore, version: Version, digest: Digest) -> list[Damage]:
+    try:
+        store.get(digest)
+    except StoreError as error:
+        return [Damage(ref=version.ref, digest=digest, problem=error.message)]
+    return []
