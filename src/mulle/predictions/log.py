@@ -1,0 +1,210 @@
+"""The prediction log of a workspace: files by deployment, and what still lies in the spool."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from mulle.predictions import files
+from mulle.predictions.files import INPUT, OUTPUT, FileCache, LogFile
+from mulle.predictions.frames import SHADOW, decode, microseconds
+from mulle.predictions.model import Compaction
+from mulle.spool import Segment, read_segment
+
+_ABANDONED_SECONDS = 600.0
+
+
+class PredictionLog:
+    """Every answer that was ever given, readable as soon as it was spooled.
+
+    Args:
+        directory: files, a folder a deployment.
+        spool: the folder of the segments that serving workers append to.
+        durable: whether files are synced to the disk (not in a backtest).
+    """
+
+    def __init__(self, directory: Path, spool: Path, *, durable: bool = True) -> None:
+        self._directory = directory
+        self._spool = spool
+        self._durable = durable
+        self._cache = FileCache()
+        self._segments: dict[Path, tuple[int, pl.DataFrame]] = {}
+        self._lock = threading.Lock()
+
+    def deployments(self) -> list[str]:
+        """The deployments that have answered."""
+        stored = {path.name for path in self._directory.iterdir()} if self._directory.is_dir() else set()
+        return sorted(stored | set(self._spooled().get_column("deployment").unique().to_list()))
+
+    def append(self, deployment: str, table: pl.DataFrame) -> None:
+        """Add answers in bulk, as `scan` gives them; they are in the log when this returns."""
+        if table.height == 0:
+            return
+        laid = _flattened(table, deployment)
+        first = str(laid.get_column("id").min())
+        path = files.write(self._directory / deployment, laid, f"bulk-{first[-12:]}", durable=self._durable)
+        self._cache.put(path, laid)
+
+    def scan(
+        self,
+        deployment: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """The answers of [since, until), by time.
+
+        Columns: id, at, deployment, revision, model, role, key, score, latency_us, and the structs `inputs` and
+        `outputs`; each answer once, in the order of their instants and ids.
+        """
+        found = self.scan_flat(deployment, since, until)
+        names = list(columns) if columns is not None else [*files.FIXED, "inputs", "outputs"]
+        return found.select([_column(name, found.columns) for name in names])
+
+    def scan_flat(self, deployment: str, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
+        """As `scan`, with a column `in.<name>` an input and `out.<name>` an output: as it lies in the files."""
+        low = microseconds(since) if since is not None else 0
+        high = microseconds(until) if until is not None else 1 << 62
+        # the spool is read first: what is compacted meanwhile is then seen twice, never missed
+        spooled = self._spooled().filter(pl.col("deployment") == deployment)
+        chosen = [one for one in self._files(deployment) if one.high >= low and one.low < high]
+        parts = [self._read(one, low, high) for one in chosen]
+        if spooled.height:
+            parts.append(_between(spooled, low, high))
+        return _once(files.joined([part for part in parts if part.height]))
+
+    def newest(self, deployment: str, limit: int, revision: int | None = None) -> pl.DataFrame:
+        """The last answers that callers were given (no shadows), the newest first."""
+        found = _given(self._spooled().filter(pl.col("deployment") == deployment))
+        for one in sorted(self._files(deployment), key=lambda file: file.high, reverse=True):
+            kept = found if revision is None else found.filter(pl.col("revision") == revision)
+            if kept.height >= limit and microseconds(_nth_newest(kept, limit)) > one.high:
+                break
+            found = files.joined([found, _given(self._cache.get(one.path))])
+        kept = found if revision is None else found.filter(pl.col("revision") == revision)
+        return _once(kept).reverse().head(limit)
+
+    def find(self, prediction: str) -> pl.DataFrame:
+        """The one answer of that id, or an empty table."""
+        matching = self._spooled().filter(pl.col("id") == prediction)
+        if matching.height:
+            return _present(matching.head(1))
+        for deployment in self.deployments():
+            for one in self._files(deployment):
+                if one.first <= prediction <= one.last:
+                    found = self._cache.get(one.path).filter(pl.col("id") == prediction)
+                    if found.height:
+                        return found.head(1)
+        return pl.DataFrame()
+
+    def compact(self) -> Compaction:
+        """Turn every ended segment of the spool into files; once or twice is the same."""
+        rows, written, segments = 0, [], 0
+        for segment in self._ended():
+            segments += 1
+            for deployment, table in _by_deployment(segment):
+                path = files.write(self._directory / deployment, table, segment.id, durable=self._durable)
+                written.append(str(path))
+                rows += table.height
+            segment.path.unlink(missing_ok=True)
+        return Compaction(segments=segments, rows=rows, files=written)
+
+    def _ended(self) -> Iterator[Segment]:
+        for path in sorted(self._spool.glob("*.seg")):
+            try:
+                segment = read_segment(path)
+            except FileNotFoundError:  # another process compacts too
+                continue
+            if segment.sealed and (segment.frames or _is_old(path)):
+                yield segment
+
+    def _files(self, deployment: str) -> list[LogFile]:
+        return files.listed(self._directory / deployment)
+
+    def _read(self, one: LogFile, low: int, high: int) -> pl.DataFrame:
+        table = self._cache.get(one.path)
+        return table if one.low >= low and one.high < high else _between(table, low, high)
+
+    def _spooled(self) -> pl.DataFrame:
+        """What lies in the spool; segments are read from where the last reading ended."""
+        with self._lock:
+            return self._reread()
+
+    def _reread(self) -> pl.DataFrame:
+        present = sorted(self._spool.glob("*.seg"))
+        for path in set(self._segments) - set(present):
+            del self._segments[path]
+        for path in present:
+            end, table = self._segments.get(path, (0, files.joined([])))
+            try:
+                segment = read_segment(path, end)
+            except FileNotFoundError:
+                self._segments.pop(path, None)
+                continue
+            if segment.frames:
+                table = files.joined([table, files.table_of(map(decode, segment.frames))])
+            self._segments[path] = (segment.end, table)
+        return files.joined([table for _, table in self._segments.values()])
+
+
+def _is_old(path: Path) -> bool:
+    """Whether an empty segment is a dead writer's; a young one may have a writer that has not locked it yet."""
+    try:
+        return time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _by_deployment(segment: Segment) -> Iterator[tuple[str, pl.DataFrame]]:
+    batches = [decode(payload) for payload in segment.frames]
+    for deployment in sorted({batch.deployment for batch in batches}):
+        yield deployment, files.table_of([batch for batch in batches if batch.deployment == deployment])
+
+
+def _given(table: pl.DataFrame) -> pl.DataFrame:
+    return table.filter(pl.col("role") != SHADOW)
+
+
+def _between(table: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
+    at = pl.col("at").to_physical()
+    return table.filter((at >= low) & (at < high))
+
+
+def _once(table: pl.DataFrame) -> pl.DataFrame:
+    """Each answer once, by time."""
+    return table.unique(subset="id", keep="first").sort("at", "id")
+
+
+def _nth_newest(table: pl.DataFrame, n: int) -> datetime:
+    found: datetime = table.get_column("at").sort(descending=True)[n - 1]
+    return found
+
+
+def _present(table: pl.DataFrame) -> pl.DataFrame:
+    """Without the inputs and outputs of other deployments that share the spool."""
+    absent = [
+        name for name in table.columns if name.startswith((INPUT, OUTPUT)) and table.get_column(name).null_count()
+    ]
+    return table.drop(absent)
+
+
+def _column(name: str, present: Sequence[str]) -> pl.Expr:
+    if name not in ("inputs", "outputs"):
+        return pl.col(name)
+    prefix = INPUT if name == "inputs" else OUTPUT
+    members = [pl.col(one).alias(one.removeprefix(prefix)) for one in present if one.startswith(prefix)]
+    return (pl.struct(members) if members else pl.struct(_none=pl.lit(None))).alias(name)
+
+
+def _flattened(table: pl.DataFrame, deployment: str) -> pl.DataFrame:
+    laid = table.with_columns(deployment=pl.lit(deployment))
+    for name, prefix in (("inputs", INPUT), ("outputs", OUTPUT)):
+        if name in laid.columns:
+            members = laid.get_column(name).struct.unnest()
+            laid = laid.drop(name).with_columns([members[one].alias(f"{prefix}{one}") for one in members.columns])
+    return laid.select([*files.FIXED, *(name for name in laid.columns if name.startswith((INPUT, OUTPUT)))])
