@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mulle.errors import StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -20,9 +16,9 @@ _SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class Files:
     """System calls as methods. A test hands in a subclass that fails where it is told to."""
 
-    def write(self, fd: int, buffers: Sequence[bytes | memoryview]) -> int:
-        """One write; returns how many bytes went out, which may be fewer than asked."""
-        return os.writev(fd, buffers)
+    def write(self, fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+        """One write at an offset; returns how many bytes went out, which may be fewer than asked."""
+        return os.pwritev(fd, buffers, offset)
 
     def sync(self, fd: int) -> None:
         os.fdatasync(fd)
@@ -34,24 +30,29 @@ class Files:
         os.ftruncate(fd, length)
 
     def sync_folder(self, folder: Path) -> None:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
         finally:
             os.close(fd)
 
 
-def write_all(files: Files, fd: int, buffers: Sequence[bytes | memoryview]) -> None:
-    """Write every byte, in as many calls as it takes; a call that writes nothing means that the disk is full."""
+def write_all(files: Files, fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+    """Write every byte, in as many calls as it takes, and return the offset after the last.
+
+    A call that writes nothing means that the disk is full.
+    """
     views = [memoryview(buffer) for buffer in buffers if len(buffer)]
     while views:
-        written = files.write(fd, views)
+        written = files.write(fd, views, offset)
         if written == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        offset += written
         while views and written >= len(views[0]):
             written -= len(views.pop(0))
         if written:
             views[0] = views[0][written:]
+    return offset
 
 
 @contextmanager
@@ -60,12 +61,15 @@ def explained(doing: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{doing} failed", cause=error.strerror or str(error), cure=_cure(error, folder)) from error
+        cause = error.strerror or str(error)
+        raise StoreError(f"{doing} failed", cause=cause, cure=_cure(error, folder)) from error
 
 
 def _cure(error: OSError, folder: Path) -> str:
     if error.errno in _SPACE:
         return f"free space on the disk of {folder} (df -h {folder}), then repeat the command; nothing was half-written"
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return f"make {folder} writable for this user (ls -ld {folder})"
+        return f"make {folder} readable and writable for this user (ls -ld {folder})"
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
+        return f"check the path {folder} (ls -l {folder})"
     return f"check the disk of {folder} (dmesg), then repeat the command; nothing was half-written"

@@ -5,147 +5,177 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from mulle.store import pack
+from mulle.store.sealed import Location, SealedIndex
 
 _RACY_NS = 1_000_000_000
+_MAX_DESCRIPTORS = 128
 
 
-class Location(NamedTuple):
-    """An object's place: the pack's file name, and the offset and length of its bytes."""
+class _Open:
+    """A pack without a footer, as far as it has been read."""
 
-    pack: str
-    offset: int
-    length: int
-
-
-class _Known:
-    """A pack as far as it has been read."""
-
-    __slots__ = ("end", "fd", "sealed")
+    __slots__ = ("end", "fd")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.end = pack.HEADER.size
-        self.sealed = False
 
 
 class PackIndex:
     """Finds packed objects, those of other processes' open packs included. Thread-safe."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cache: Path) -> None:
         self._folder = folder
-        self._packs: dict[str, _Known] = {}
+        self._cache = cache
+        self._sealed: SealedIndex | None = None
+        self._sealed_names: set[str] = set()
+        self._open: dict[str, _Open] = {}
         self._where: dict[bytes, Location] = {}
+        self._bad: dict[bytes, Location] = {}
+        self._descriptors: dict[str, int] = {}
         self._listed_ns = -1
+        self._owned = ""
         self._lock = threading.RLock()
 
     def find(self, raw: bytes, *, fresh: bool = False) -> Location | None:
         """The object's place; with `fresh`, what other processes wrote since is looked for too."""
         location = self._where.get(raw)
-        if location is None and fresh:
-            self.refresh()
-            location = self._where.get(raw)
-        return location
-
-    def add(self, name: str, entry: pack.Entry) -> None:
-        """Learn of an object that this process has just appended."""
+        if location is not None or raw in self._bad:
+            return location
         with self._lock:
-            self._where[entry.raw] = Location(name, entry.offset, entry.length)
+            location = self._cached().find(raw)
+            if location is None and fresh:
+                self.refresh()
+                location = self._where.get(raw) or self._cached().find(raw)
+            if location is not None:
+                self._where[raw] = location
+            return location
+
+    def own(self, name: str) -> None:
+        """This process appends to the pack and tells of every object itself: no need to look into it."""
+        self._owned = name
+
+    def add_sealed(self, name: str, entries: list[pack.Entry]) -> None:
+        """Learn that a pack is sealed, and what it holds."""
+        with self._lock:
+            self._cached().add(name, entries)
+            self._sealed_names.add(name)
+            known = self._open.pop(name, None)
+            if known is not None:
+                os.close(known.fd)
 
     def read(self, location: Location) -> bytes:
         """The bytes at a place, unverified."""
-        return os.pread(self._known(location.pack).fd, location.length, location.offset)
-
-    def copies(self, raw: bytes) -> list[Location]:
-        """Every place that holds the object, found by reading every pack's index; for repair, not for speed."""
+        fd = self._descriptors.get(location.pack)
+        if fd is not None:
+            return os.pread(fd, location.length, location.offset)
+        fd = os.open(self._folder / location.pack, os.O_RDONLY | os.O_CLOEXEC)
         with self._lock:
-            self.refresh()
-            return [
-                Location(name, entry.offset, entry.length)
-                for name, known in self._packs.items()
-                for entry in self._entries(known)
-                if entry.raw == raw
-            ]
+            kept = len(self._descriptors) < _MAX_DESCRIPTORS and location.pack not in self._descriptors
+            if kept:
+                self._descriptors[location.pack] = fd
+        try:
+            return os.pread(fd, location.length, location.offset)
+        finally:
+            if not kept:
+                os.close(fd)
 
-    def forget(self, raw: bytes) -> None:
-        """Let the next put write the object anew."""
+    def known_damage(self, raw: bytes) -> Location | None:
+        """Where an object lies that was found damaged, and has no other copy."""
+        return self._bad.get(raw)
+
+    def elsewhere(self, raw: bytes, bad: Location | None) -> Iterator[Location]:
+        """Other places that hold the object, found by reading every pack's index; for repair, not for speed."""
+        for name in sorted(self._folder.glob("*.pack")):
+            for entry in _entries(name):
+                location = Location(name.name, entry.offset, entry.length)
+                if entry.raw == raw and location != bad:
+                    yield location
+
+    def correct(self, raw: bytes, location: Location) -> None:
+        """An object is not where it was thought to be, but here."""
         with self._lock:
+            self._where[raw] = location
+
+    def distrust(self, raw: bytes, bad: Location) -> None:
+        """An object is damaged here and lies nowhere else: the next put writes it anew."""
+        with self._lock:
+            self._bad[raw] = bad
             self._where.pop(raw, None)
 
     def all(self) -> dict[bytes, Location]:
         """Every packed object."""
         with self._lock:
             self.refresh()
-            return dict(self._where)
+            return dict(self._cached().all()) | self._where
 
-    def is_sealed(self, name: str) -> bool:
-        return self._known(name).sealed
+    def is_open(self, name: str) -> bool:
+        """Whether the pack had no footer when it was last looked at."""
+        return name in self._open
 
     def open_packs(self) -> list[str]:
         """The packs that have no footer yet."""
         with self._lock:
             self.refresh()
-            return [name for name, known in self._packs.items() if not known.sealed]
+            return list(self._open)
 
     def refresh(self) -> None:
         """Take in new packs and what was appended to the open ones."""
         with self._lock:
             if self._folder_changed():
-                for name in sorted(os.listdir(self._folder)):
-                    if name.endswith(".pack") and name not in self._packs:
-                        self._known(name)
-            for name, known in self._packs.items():
-                if not known.sealed:
+                self._sealed_names = self._cached().names()
+                for path in sorted(self._folder.glob("*.pack")):
+                    if path.name not in self._sealed_names and path.name not in self._open:
+                        self._open[path.name] = _Open(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            for name, known in list(self._open.items()):
+                if name != self._owned:
                     self._extend(name, known)
 
     def close(self) -> None:
         with self._lock:
-            for known in self._packs.values():
-                os.close(known.fd)
-            self._packs.clear()
+            for fd in (*self._descriptors.values(), *(known.fd for known in self._open.values())):
+                os.close(fd)
+            self._descriptors.clear()
+            self._open.clear()
             self._where.clear()
             self._listed_ns = -1
+            if self._sealed is not None:
+                self._sealed.close()
+                self._sealed = None
+
+    def _cached(self) -> SealedIndex:
+        if self._sealed is None:
+            self._sealed = SealedIndex(self._cache)
+        return self._sealed
 
     def _folder_changed(self) -> bool:
-        changed = os.stat(self._folder).st_mtime_ns
+        changed = self._folder.stat().st_mtime_ns
         if changed == self._listed_ns:
             return False
         # A folder changed in the same tick as it was listed looks unchanged: believe only what is old enough.
         self._listed_ns = changed if time.time_ns() - changed > _RACY_NS else -1
         return True
 
-    def _known(self, name: str) -> _Known:
-        known = self._packs.get(name)
-        if known is None:
-            with self._lock:
-                known = self._packs.get(name)
-                if known is None:
-                    known = self._packs[name] = _Known(os.open(self._folder / name, os.O_RDONLY | os.O_CLOEXEC))
-        return known
-
-    def _extend(self, name: str, known: _Known) -> None:
+    def _extend(self, name: str, known: _Open) -> None:
         status = os.fstat(known.fd)
         if status.st_size <= known.end or not pack.check_header(known.fd, name):
             return
-        entries = pack.read_footer(known.fd, status.st_size)
-        known.sealed = entries is not None
-        if entries is None:
-            suspect = status.st_mtime < _boot_time()
-            entries = list(pack.scan(known.fd, known.end, status.st_size))
-            known.end = pack.end_of(entries[-1]) if entries else known.end
-            if suspect:  # a power cut may have left whole-looking records without their bytes
-                entries = [entry for entry in entries if intact(known.fd, entry)]
+        sealed = pack.read_footer(known.fd, status.st_size)
+        if sealed is not None:
+            self.add_sealed(name, sealed)
+            return
+        entries = list(pack.scan(known.fd, known.end, status.st_size))
+        known.end = pack.end_of(entries[-1]) if entries else known.end
+        if is_suspect(status):
+            entries = [entry for entry in entries if intact(known.fd, entry)]
         for entry in entries:
             self._where.setdefault(entry.raw, Location(name, entry.offset, entry.length))
-
-    def _entries(self, known: _Known) -> list[pack.Entry]:
-        size = os.fstat(known.fd).st_size
-        return pack.read_footer(known.fd, size) or list(pack.scan(known.fd, 0, size))
 
 
 def intact(fd: int, entry: pack.Entry) -> bool:
@@ -153,5 +183,18 @@ def intact(fd: int, entry: pack.Entry) -> bool:
     return blake3(os.pread(fd, entry.length, entry.offset)).digest() == entry.raw
 
 
-def _boot_time() -> float:
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+def _entries(path: Path) -> list[pack.Entry]:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(fd).st_size
+        return pack.read_footer(fd, size) or list(pack.scan(fd, 0, size))
+    finally:
+        os.close(fd)
+
+
+def is_suspect(status: os.stat_result) -> bool:
+    """Whether a file was last written before the machine started.
+
+    A power cut may then have left records that look whole without their bytes.
+    """
+    return status.st_mtime < time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

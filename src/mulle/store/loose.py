@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mulle.errors import StoreError
-from mulle.hashing import Hasher, digest_file, is_digest
+from mulle.hashing import Hasher, digest_bytes, digest_file, is_digest
 from mulle.hashing.content import CHUNK
 from mulle.store.files import Files, write_all
 from mulle.types import Digest
-
-_numbers = count()
 
 
 class LooseObjects:
@@ -36,46 +33,15 @@ class LooseObjects:
     def has(self, digest: Digest) -> bool:
         return self.path(digest).exists()
 
-    def put(self, chunks: Callable[[], Iterator[bytes | memoryview]]) -> Digest:
-        """Keep what the chunks add up to; an intact copy that is there already is left as it is."""
-        hasher = Hasher()
-        temporary = self._temporary / f"{os.getpid()}-{next(_numbers)}"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-        try:
-            try:
-                for chunk in chunks():
-                    hasher.update(chunk)
-                    write_all(self._files, fd, [chunk])
-                digest = hasher.digest()
-                if not self._keep(digest):
-                    if self._durable:
-                        self._files.sync(fd)
-                    self._move(temporary, self.path(digest))
-            finally:
-                os.close(fd)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return digest
+    def put(self, data: bytes, digest: Digest) -> None:
+        """Keep bytes of a known digest; an intact copy that is there already is left as it is."""
+        if not self._keeps(digest):
+            self._write(iter([data]))
 
-    def _keep(self, digest: Digest) -> bool:
-        """Whether an intact copy is there; the folder it is in is then synced at the next flush."""
-        target = self.path(digest)
-        try:
-            self.check(digest)
-        except (StoreError, FileNotFoundError):
-            return False
-        with self._lock:
-            self._unsynced.add(target.parent)
-        return True
-
-    def _move(self, temporary: Path, target: Path) -> None:
-        if not target.parent.exists():
-            target.parent.mkdir(exist_ok=True)
-            with self._lock:
-                self._unsynced.add(self._folder)
-        self._files.rename(temporary, target)
-        with self._lock:
-            self._unsynced.add(target.parent)
+    def put_file(self, path: Path) -> Digest:
+        """Keep a file's bytes as they are read now; an intact copy that is there already is left as it is."""
+        digest = digest_file(path)
+        return digest if self._keeps(digest) else self._write(chunks_of(path))
 
     def flush(self) -> None:
         """Make the names of what was put safe from a power cut."""
@@ -85,7 +51,7 @@ class LooseObjects:
             return
         done: set[Path] = set()
         try:
-            for folder in folders:
+            for folder in sorted(folders):
                 self._files.sync_folder(folder)
                 done.add(folder)
         finally:
@@ -100,19 +66,66 @@ class LooseObjects:
             StoreError: its bytes are not those that the digest names.
         """
         path = self.path(digest)
-        status = path.stat()
-        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+        stamp = _stamp(path.stat())
         if self._verified.get(digest) != stamp:
             if digest_file(path) != digest:
                 raise damaged(digest, str(path))
             self._verified[digest] = stamp
         return path
 
+    def get(self, digest: Digest) -> bytes:
+        """The object's bytes, verified as by `check` but read only once."""
+        path = self.path(digest)
+        with path.open("rb") as file:
+            stamp = _stamp(os.fstat(file.fileno()))
+            data = file.read()
+        if self._verified.get(digest) != stamp:
+            if digest_bytes(data) != digest:
+                raise damaged(digest, str(path))
+            self._verified[digest] = stamp
+        return data
+
     def digests(self) -> Iterator[Digest]:
         for folder in sorted(self._folder.iterdir()):
             for path in sorted(folder.iterdir()):
                 if is_digest(name := f"b3:{path.name}"):
                     yield Digest(name)
+
+    def _keeps(self, digest: Digest) -> bool:
+        """Whether an intact copy is there; perhaps another process's, so the next flush makes its name safe too."""
+        try:
+            folder = self.check(digest).parent
+        except (StoreError, FileNotFoundError):
+            return False
+        with self._lock:
+            self._unsynced |= {folder, self._folder}
+        return True
+
+    def _write(self, chunks: Iterable[bytes]) -> Digest:
+        temporary = self._temporary / f"{os.getpid()}-{os.urandom(8).hex()}"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        try:
+            hasher, offset = Hasher(), 0
+            for chunk in chunks:
+                hasher.update(chunk)
+                offset = write_all(self._files, fd, [chunk], offset)
+            if self._durable:
+                self._files.sync(fd)
+            digest = hasher.digest()
+            self._move(temporary, self.path(digest))
+            self._verified.pop(digest, None)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(fd)
+        return digest
+
+    def _move(self, temporary: Path, target: Path) -> None:
+        target.parent.mkdir(exist_ok=True)
+        self._files.rename(temporary, target)
+        with self._lock:
+            self._unsynced |= {target.parent, self._folder}
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:
@@ -129,3 +142,7 @@ def damaged(digest: Digest, where: str) -> StoreError:
         cause=f"the bytes in {where} have another digest",
         cure="mulle data verify lists what is damaged; put the same data again, or restore it from a backup",
     )
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return (status.st_ino, status.st_mtime_ns, status.st_size)

@@ -28,7 +28,7 @@ TRAILER = struct.Struct("<QQ32s8s")
 _MAGIC = b"MULLEPAK"
 _END = b"MULLEEND"
 _MARK = b"OBJ1"
-_READ = 1 << 20
+_READ = 1 << 16
 
 
 class Entry(NamedTuple):

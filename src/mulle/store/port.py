@@ -28,7 +28,10 @@ class ObjectStore(Protocol):
     """
 
     def put(self, data: bytes) -> Digest:
-        """Keep the bytes and return their name. Other processes find them at once; a power cut may lose them until flush()."""
+        """Keep the bytes and return their name.
+
+        Other processes find them at once; until flush() a power cut may lose them.
+        """
 
     def put_file(self, path: Path) -> Digest:
         """Keep a file's bytes; the file itself stays as it is."""

@@ -53,5 +53,7 @@ def _check_inside(path: str) -> None:
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts:
         raise StoreError(
-            f"the tree names the path '{path}'", cause="a tree's paths lie inside it", cure="do not use this tree: it was forged"
+            f"the tree names the path '{path}'",
+            cause="a tree's paths lie inside it",
+            cure="do not use this tree: it was forged",
         )

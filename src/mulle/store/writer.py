@@ -8,9 +8,11 @@ from pathlib import Path
 
 from mulle.store import pack
 from mulle.store.files import Files, write_all
-from mulle.store.index import PackIndex, intact
+from mulle.store.index import PackIndex, intact, is_suspect
+from mulle.store.sealed import Location
 
 PACK_LIMIT = 64 << 20
+_NEVER = -1
 
 
 class PackWriter:
@@ -29,11 +31,13 @@ class PackWriter:
         self._fd = -1
         self._name = ""
         self._end = 0
-        self._synced = 0
-        self._new = False
+        self._synced = _NEVER
+        self._unsafe: list[tuple[bytes, Location]] = []
+        self._distrusted: set[str] = set()
 
     @property
     def name(self) -> str:
+        """The open pack's file name; empty when there is none."""
         return self._name
 
     def append(self, raw: bytes, data: bytes) -> None:
@@ -41,7 +45,9 @@ class PackWriter:
         if self._fd < 0:
             self._take_over_or_begin()
         self._write(pack.record_head(raw, len(data)), data)
-        self._index.add(self._name, pack.Entry(raw, self._end - len(data), len(data)))
+        location = Location(self._name, self._end - len(data), len(data))
+        self._unsafe.append((raw, location))
+        self._index.correct(raw, location)
         if self._end >= self._limit:
             self.seal()
 
@@ -50,11 +56,9 @@ class PackWriter:
         if self._fd < 0 or self._synced == self._end:
             return
         if self._durable:
-            self._files.sync(self._fd)
-            if self._new:
-                self._files.sync_folder(self._folder)
-                self._new = False
+            self._sync()
         self._synced = self._end
+        self._unsafe.clear()
 
     def seal(self) -> None:
         """Write the footer and let go of the pack: records first, safe, then the index that names them."""
@@ -62,6 +66,7 @@ class PackWriter:
         entries = list(pack.scan(self._fd, 0, self._end))
         self._write(pack.footer(entries, self._end))
         self.flush()
+        self._index.add_sealed(self._name, entries)
         self.close()
 
     def close(self) -> None:
@@ -70,44 +75,72 @@ class PackWriter:
             os.close(self._fd)
             self._fd = -1
             self._name = ""
+            self._unsafe.clear()
+            self._index.own("")
+
+    def _sync(self) -> None:
+        try:
+            self._files.sync(self._fd)
+            if self._synced == _NEVER:
+                self._files.sync_folder(self._folder)
+        except OSError:
+            # The kernel forgets what it could not write, and would call the next sync a success: begin another pack,
+            # and let what was not safe be put again.
+            for raw, location in self._unsafe:
+                self._index.distrust(raw, location)
+            self._distrusted.add(self._name)
+            self.close()
+            raise
 
     def _write(self, *buffers: bytes) -> None:
         try:
-            write_all(self._files, self._fd, buffers)
+            self._end = write_all(self._files, self._fd, buffers, self._end)
         except OSError:
-            self._undo()
+            try:
+                self._files.truncate(self._fd, self._end)
+            except OSError:  # the torn tail stays: readers do not see it, and the next writer cuts it off
+                self.close()
             raise
-        self._end += sum(map(len, buffers))
-
-    def _undo(self) -> None:
-        try:
-            self._files.truncate(self._fd, self._end)
-            os.lseek(self._fd, self._end, os.SEEK_SET)
-        except OSError:  # the torn tail stays: readers do not see it, and the next writer cuts it off
-            self.close()
 
     def _take_over_or_begin(self) -> None:
         for name in self._index.open_packs():
-            fd = os.open(self._folder / name, os.O_RDWR | os.O_CLOEXEC)
-            if _locked(fd) and self._resume(fd, name):
+            if name not in self._distrusted and self._take_over(name):
                 return
-            os.close(fd)
         self._begin()
 
-    def _resume(self, fd: int, name: str) -> bool:
-        """Go on with a pack whose writer has ended; False when it was sealed meanwhile."""
-        size = os.fstat(fd).st_size
-        if not pack.check_header(fd, name) or pack.read_footer(fd, size) is not None:
-            return False
-        entries = list(pack.scan(fd, 0, size))
-        while entries and not intact(fd, entries[-1]):
-            entries.pop()
+    def _take_over(self, name: str) -> bool:
+        """Go on with a pack whose writer has ended; False when nothing may be appended to it."""
+        fd = os.open(self._folder / name, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if _locked(fd):
+                self._resume(fd, name)
+        finally:
+            if self._fd != fd:
+                os.close(fd)
+        return self._fd >= 0
+
+    def _resume(self, fd: int, name: str) -> None:
+        status = os.fstat(fd)
+        suspect = is_suspect(status)
+        if not pack.check_header(fd, name):
+            write_all(self._files, fd, [pack.header()], 0)
+        elif pack.read_footer(fd, status.st_size) is not None:
+            return
+        entries = list(pack.scan(fd, 0, status.st_size))
+        whole = [entry for entry in entries if intact(fd, entry)] if suspect else entries
         end = pack.end_of(entries[-1]) if entries else pack.HEADER.size
-        if end < size:
+        if end < status.st_size:
             self._files.truncate(fd, end)
-        os.lseek(fd, end, os.SEEK_SET)
-        self._fd, self._name, self._end, self._synced, self._new = fd, name, end, -1, True
-        return True
+        if len(whole) < len(entries):  # a power cut took some of it: end it, with an index of what is left
+            write_all(self._files, fd, [pack.footer(whole, end)], end)
+            self._files.sync(fd)
+            self._index.add_sealed(name, whole)
+        else:
+            self._own(fd, name, end)
+
+    def _own(self, fd: int, name: str, end: int) -> None:
+        self._fd, self._name, self._end, self._synced = fd, name, end, _NEVER
+        self._index.own(name)
 
     def _begin(self) -> None:
         while True:
@@ -116,8 +149,12 @@ class PackWriter:
             if _locked(fd):
                 break
             os.close(fd)  # another writer took it in the instant before: it is theirs
-        self._fd, self._name, self._end, self._synced, self._new = fd, name, 0, 0, True
-        self._write(pack.header())
+        self._own(fd, name, 0)
+        try:
+            self._write(pack.header())
+        except OSError:
+            self.close()
+            raise
 
 
 def _locked(fd: int) -> bool:
