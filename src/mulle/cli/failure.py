@@ -70,7 +70,9 @@ def _from_os(error: OSError) -> Failure:
     where = f" ({error.filename})" if error.filename else ""
     said = f"{error.strerror or error}{where}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Failure(f"the disk is full{where}", said, "free some space and run the command again: nothing was lost", 1)
+        return Failure(
+            f"the disk is full{where}", said, "free some space and run the command again: nothing was lost", 1
+        )
     if error.errno == errno.EADDRINUSE:
         return Failure("the port is in use", said, "choose another with --port, or --port 0 for any free one", 1)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

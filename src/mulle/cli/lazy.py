@@ -107,3 +107,18 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return function
 
     return apply
+
+
+class DefaultGroup(Group):
+    """A group that runs one of its commands where none is named: `mulle backtest delay` means `backtest run delay`."""
+
+    def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.default = default
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            args = [self.default, *args]
+        return super().resolve_command(ctx, args)

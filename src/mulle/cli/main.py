@@ -28,6 +28,7 @@ PLACES = {
     "trigger": Place("mulle.cli.trigger:trigger", "What starts pipelines, and what started them.", WHEEL),
     "backtest": Place("mulle.cli.backtest:backtest", "Replay history under several retraining policies.", WHEEL),
     "server": Place("mulle.cli.serve:server", "Keep the wheel turning, with the web UI and the HTTP API.", WHEEL),
+    "deployments": Place("mulle.cli.deploy:deployments", "Endpoints, their revisions and traffic.", LOOK),
     "data": Place("mulle.cli.data:data", "Datasets and their versions.", LOOK),
     "features": Place("mulle.cli.features:features", "Feature views, offline and online.", LOOK),
     "runs": Place("mulle.cli.runs:runs", "Runs, their steps, metrics and logs.", LOOK),
@@ -66,7 +67,8 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
 def cli(ctx: click.Context, directory: Path, debug: bool) -> None:
     """From raw data to a watched, self-renewing prediction service.
 
-    Raw data goes in on one side, predictions come out on the other, and every answer resolves to the rows that taught it.
+    Raw data goes in on one side, predictions come out on the other, and every answer resolves to the rows that
+    taught it.
     """
     ctx.obj = State(directory, debug=debug, stack=ctx.with_resource(ExitStack()))
 

@@ -1,16 +1,20 @@
-"""What one call of the command line knows: where it runs, how it answers, and its workspace, opened when first asked for."""
+"""What one call of the command line knows: where it runs, and its workspace, opened when first asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from mulle.workspace import Workspace
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class State:
@@ -44,12 +48,12 @@ def _remember_reason(ctx: click.Context, _parameter: click.Parameter, value: str
     return value
 
 
-def json_option(function: Any) -> Any:
+def json_option(function: F) -> F:
     """`--json`: one line of JSON on standard output instead of text for people."""
     return click.option("--json", "as_json", is_flag=True, help="Answer with JSON on one line, for programs.")(function)
 
 
-def reason_option(function: Any) -> Any:
+def reason_option(function: F) -> F:
     """`--reason TEXT`: why the change is made; it goes to the ledger."""
     return click.option(
         "--reason", default="", callback=_remember_reason, expose_value=False, metavar="TEXT",
@@ -57,7 +61,7 @@ def reason_option(function: Any) -> Any:
     )(function)  # fmt: skip
 
 
-def limit_option(default: int) -> Any:
+def limit_option(default: int) -> Callable[[F], F]:
     """`--limit N`, at least one."""
     return click.option(
         "--limit", default=default, show_default=True, type=click.IntRange(min=1), help="At most this many."

@@ -79,7 +79,9 @@ def init(
     table = _prepared(table, decided)
     dataset = _slug(Path(raw.file_name).stem)
     suffix, body = _encoded(table)
-    names = Names(model=model, dataset=dataset, data_file=dataset + suffix, source_file=data.name if data else "a sample")
+    names = Names(
+        model=model, dataset=dataset, data_file=dataset + suffix, source_file=data.name if data else "a sample"
+    )
     example = _example(table, decided)
     texts = {
         "mulle.toml": project_toml(names),

@@ -73,7 +73,7 @@ def columns_of(table: pl.DataFrame, originals: dict[str, str], *, time: str = ""
     return pl.DataFrame(parsed), described
 
 
-def parse(series: pl.Series, *, as_time: bool = False) -> tuple[pl.Series, Kind, str]:
+def parse(series: pl.Series, *, as_time: bool = False) -> tuple[pl.Series, Kind, str]:  # noqa: PLR0911 - one a type
     """The column as what it is, the name of its type, and the format that was used for dates and times."""
     if series.dtype != pl.String:
         return _typed(series)
@@ -106,7 +106,10 @@ def _time(values: pl.Series, forms: tuple[str, ...]) -> tuple[pl.Series, Kind, s
     for form in forms:
         is_date = form in DATE_FORMATS
         try:
-            if as_time(probe, form, is_date=is_date).null_count() or as_time(present, form, is_date=is_date).null_count():
+            if (
+                as_time(probe, form, is_date=is_date).null_count()
+                or as_time(present, form, is_date=is_date).null_count()
+            ):
                 continue
         except pl.exceptions.PolarsError:
             continue

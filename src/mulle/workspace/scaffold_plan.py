@@ -25,7 +25,7 @@ _SLICES = (2, 20)
 
 
 class Window(msgspec.Struct, frozen=True):
-    """How the years are cut: arrivals every `every` from `start`, training on `window`, judging on the last `holdout`."""
+    """How history is cut: arrivals every `every` from `start`, training on `window`, judging on the last `holdout`."""
 
     every: str
     start: datetime
@@ -131,7 +131,9 @@ def task_of(table: pl.DataFrame, target: Column) -> Task:
         )
     if target.kind in ("date", "datetime"):
         raise DataError(
-            f"the target '{target.original}' is a time", cause="a number or a class is needed", cure="name another column"
+            f"the target '{target.original}' is a time",
+            cause="a number or a class is needed",
+            cure="name another column",
         )
     if target.kind == "bool" or target.distinct == 2:  # noqa: PLR2004
         return "binary"
@@ -175,8 +177,14 @@ def window_of(times: pl.Series, rows: int) -> Window:
         every = "7d" if days < 2800 else "30d"  # noqa: PLR2004
     window = math.ceil(length) + 1 if rows <= _SMALL else max(2, round(length / 4))
     holdout = max(1, round(min(window, length) / 6))
-    start = low.replace(minute=0, second=0, microsecond=0) if unit == "h" else low.replace(hour=0, minute=0, second=0, microsecond=0)
-    step = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}[every]
+    start = (
+        low.replace(minute=0, second=0, microsecond=0)
+        if unit == "h"
+        else low.replace(hour=0, minute=0, second=0, microsecond=0)
+    )
+    step = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}[
+        every
+    ]
     end = start + step * (int((high - start) / step) + 1)
     return Window(every, start, end, f"{window}{unit}", f"{holdout}{unit}")
 
@@ -205,7 +213,9 @@ def _check_key(table: pl.DataFrame, keys: list[Column]) -> None:
     shown = ", ".join(column.original for column in keys)
     empty = [column.original for column in keys if column.nulls]
     if empty:
-        raise DataError(f"the key '{empty[0]}' has empty rows", cause="a key names every row", cure="choose another --key")
+        raise DataError(
+            f"the key '{empty[0]}' has empty rows", cause="a key names every row", cure="choose another --key"
+        )
     twice = table.select(names).filter(pl.struct(names).is_duplicated())
     if len(twice):
         example = ", ".join(f"{name}={value}" for name, value in twice.row(0, named=True).items())

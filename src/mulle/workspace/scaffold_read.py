@@ -1,4 +1,4 @@
-"""A data file as text columns with usable names: separator, encoding and null markers found out, nothing guessed twice."""
+"""A data file as text columns with usable names: separator and encoding found out, nothing guessed twice."""
 
 from __future__ import annotations
 
@@ -137,5 +137,7 @@ def _parsed(parse: object, path: Path) -> pl.DataFrame:
         table: pl.DataFrame = parse()  # type: ignore[operator]
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"{path} cannot be read as a table", cause=reason, cure="mend the file, or save it anew") from None
+        raise DataError(
+            f"{path} cannot be read as a table", cause=reason, cure="mend the file, or save it anew"
+        ) from None
     return table

@@ -16,7 +16,7 @@ _VALUES_LISTED = 12
 
 
 class Names(msgspec.Struct, frozen=True):
-    """What things are called: the model (its pipeline and deployment too), its pipeline's function, dataset and file."""
+    """What things are called: the model (its pipeline and deployment too), the dataset and its files."""
 
     model: str
     dataset: str
@@ -54,12 +54,14 @@ def _header(plan: Plan, names: Names) -> str:
     standard = "\n".join([*future, *cached, *path])
     encoder = "\nfrom sklearn.preprocessing import OrdinalEncoder" if plan.categories else ""
     imports = ["Table", "better_than_champion", "drift", "drifted", "full", "new_data"]
-    imports += ["no_slice_worse"] if plan.slice_by else []
+    imports += ["no_slice_worse"] if plan.slice_by and plan.task == "binary" else []
     imports += ["outliers", "quality"]
     imports += ["quality_drop", "schedule"] if plan.time else []
     imports += ["staleness"] if plan.time else []
     question = {
-        "binary": f"Is `{plan.target.name}` true?" if plan.target.kind == "bool" else f"Which `{plan.target.name}`, of two?",
+        "binary": f"Is `{plan.target.name}` true?"
+        if plan.target.kind == "bool"
+        else f"Which `{plan.target.name}`, of two?",
         "multiclass": f"Which `{plan.target.name}`?",
         "regression": f"How much is `{plan.target.name}`?",
     }[plan.task]
@@ -91,7 +93,11 @@ def _constants(plan: Plan, names: Names) -> str:
 
 
 def _schema(plan: Plan) -> str:
-    lines = ["class Row(mulle.Schema):", '    """What a row must look like; outcomes are known only when the label is."""', ""]
+    lines = [
+        "class Row(mulle.Schema):",
+        '    """What a row must look like; outcomes are known only when the label is."""',
+        "",
+    ]
     if plan.numbered:
         lines.append("    row_id: int = mulle.column(unique=True)  # no column was a key, so the rows are numbered")
     for column in plan.columns:
@@ -139,7 +145,9 @@ def _dataset(plan: Plan, names: Names) -> str:
         lines.append(f'    event_time="{plan.time}",')
     lines.append("    label=TARGET,")
     if plan.time:
-        lines.append(f'    label_delay="{_delay(plan)}",  # how long after `{plan.time}` the answer is known: set it right')
+        lines.append(
+            f'    label_delay="{_delay(plan)}",  # how long after `{plan.time}` the answer is known: set it right'
+        )
     lines.append("    expect=Row,")
     return "data = mulle.dataset(\n" + "\n".join(lines) + "\n)"
 
@@ -217,14 +225,14 @@ def _pipeline(plan: Plan, names: Names) -> str:
     else:
         head = f"def {names.pipeline}(learning_rate: float = 0.1, seed: int = 0) -> None:"
         rows, parts = f"mulle.training_set(data, {views})", "split(rows, seed)"
-    return f'''
+    return f"""
 @mulle.pipeline
 {head}
     rows = {rows}
     train_rows, holdout = {parts}
     model = train(train_rows, learning_rate=learning_rate)
     mulle.register("{names.model}", model, evaluate(model, holdout))
-'''
+"""
 
 
 def _watch(plan: Plan, names: Names) -> str:
@@ -237,7 +245,7 @@ def _watch(plan: Plan, names: Names) -> str:
     if plan.time:
         on += [f'quality_drop("{name}", "{metric}", {_drop(plan)})', 'schedule("0 4 1 * *")']
     watched = f'[drift(), quality("{metric}", min_labels={_labels(plan)}), outliers(){stale}]'
-    return f'''
+    return f"""
 mulle.deployment(
     "{name}",
     model="{name}",
@@ -252,7 +260,7 @@ mulle.trigger(
     ],
     cooldown="3d",
 )
-'''
+"""
 
 
 def _delay(plan: Plan) -> str:
@@ -293,7 +301,7 @@ def _list(names: list[str]) -> str:
 
 def _items(items: list[str]) -> str:
     one_line = ", ".join(items)
-    return one_line if len(one_line) < _WIDTH - 14 else "\n    " + _wrapped(items, "    ") + "\n"  # noqa: PLR2004
+    return one_line if len(one_line) < _WIDTH - 14 else "\n    " + _wrapped(items, "    ") + "\n"
 
 
 def _wrapped(items: list[str], indent: str) -> str:

@@ -1,0 +1,144 @@
+"""`mulle deploy`, `mulle rollback` and `mulle deployments`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mulle.cli import output
+from mulle.cli.failure import FAILURE
+from mulle.cli.lazy import Command, Group
+from mulle.cli.progress import progress
+from mulle.cli.state import State, json_option, pass_state, reason_option
+from mulle.errors import ProjectError, UsageError
+
+
+@click.command(
+    cls=Command,
+    verbs=("deployments.deploy",),
+    examples=("mulle deploy", "mulle deploy delay", 'mulle deploy delay --version 3 --reason "the July model"'),
+)
+@click.argument("deployment", default="")
+@click.option("--version", type=int, default=None, help="A model version; the newest by default.")
+@json_option
+@reason_option
+@pass_state
+def deploy(state: State, deployment: str, version: int | None, as_json: bool) -> int:
+    """Put a model version behind an endpoint, through its gate.
+
+    The version is compared with the present champion as the deployment's gate says; when it passes, traffic moves to
+    it by the deployment's rollout. A project with one deployment needs no name.
+    """
+    name = deployment or one_deployment(state)
+    with progress(quiet=as_json) as shown:
+        shown.step(f"deploying {name}")
+        found = state.ws.deploy(name, version=version, reason=state.reason)
+    output.emit(found, as_json=as_json, show=_show_deployed)
+    return 0 if output.part(found, "passed") in (None, True) else FAILURE
+
+
+def one_deployment(state: State) -> str:
+    """The project's only deployment.
+
+    Raises:
+        ProjectError: it defines none, or several.
+    """
+    names = list(state.ws.project.definitions.all("deployment"))
+    if len(names) != 1:
+        cause = f"the project defines {', '.join(names)}" if names else "the project defines none"
+        raise ProjectError("which deployment?", cause=cause, cure="name one: mulle deploy DEPLOYMENT")
+    return str(names[0])
+
+
+def _show_deployed(found: Any) -> None:
+    for check in output.part(found, "checks") or []:
+        passed = output.part(check, "passed")
+        word = "not evaluated" if passed is None else output.status("passed" if passed else "refused")
+        output.say(
+            f"{word}  {output.part(check, 'check') or output.part(check, 'name')}: {output.part(check, 'detail')}"
+        )
+    revision = output.part(found, "revision") or found
+    output.fields(
+        output.parts(revision, "deployment", "number:revision", "model", "model_version", "stage", "at", "reason")
+    )
+
+
+@click.command(cls=Command, verbs=("deployments.rollback",), examples=('mulle rollback delay --reason "late answers"',))
+@click.argument("deployment", default="")
+@json_option
+@reason_option
+@pass_state
+def rollback(state: State, deployment: str, as_json: bool) -> None:
+    """Return a deployment to its former revision; running servers follow without dropping a request."""
+    found = state.ws.deployments.rollback(deployment or one_deployment(state), reason=state.reason)
+    output.emit(found, as_json=as_json, show=_show_deployed)
+
+
+@click.group(cls=Group, examples=("mulle deployments list", "mulle deployments traffic delay 3=90 4=10"))
+def deployments() -> None:
+    """Endpoints, their revisions and traffic."""
+
+
+@deployments.command("list", verbs=("deployments.list",), examples=("mulle deployments list",))
+@json_option
+@pass_state
+def list_(state: State, as_json: bool) -> None:
+    """Every deployment with its traffic."""
+    columns = ["name", "model", "traffic", "shadow", "revision", "at"]
+    found = list(state.ws.deployments.list())
+    output.emit(found, as_json=as_json, show=output.rows(columns, empty="nothing is deployed yet: mulle deploy"))
+
+
+@deployments.command("show", verbs=("deployments.show",), examples=("mulle deployments show delay",))
+@click.argument("deployment")
+@json_option
+@pass_state
+def show(state: State, deployment: str, as_json: bool) -> None:
+    """One deployment: traffic and revisions."""
+    output.emit(state.ws.deployments.show(deployment), as_json=as_json, show=_show_deployment)
+
+
+def _show_deployment(found: Any) -> None:
+    output.fields(output.parts(found, "name", "traffic", "shadow", "at", "stage"))
+    output.say()
+    output.table(
+        output.part(found, "revisions") or [], ["number:revision", "model", "model_version:version", "at", "reason"]
+    )
+
+
+@deployments.command("traffic", verbs=("deployments.traffic",), examples=("mulle deployments traffic delay 3=90 4=10",))
+@click.argument("deployment")
+@click.argument("weights", nargs=-1, required=True, metavar="REVISION=PERCENT…")
+@click.option("--shadow", multiple=True, type=int, metavar="REVISION", help="Asked too, but not answered with.")
+@json_option
+@reason_option
+@pass_state
+def traffic(state: State, deployment: str, weights: tuple[str, ...], shadow: tuple[int, ...], as_json: bool) -> None:
+    """Split the traffic between revisions."""
+    split = dict(_weight(text) for text in weights)
+    found = state.ws.deployments.traffic(deployment, split, shadow=list(shadow))
+    output.emit(found, as_json=as_json, show=_show_deployment)
+
+
+def _weight(text: str) -> tuple[int, float]:
+    revision, _, percent = text.partition("=")
+    try:
+        return int(revision), float(percent)
+    except ValueError:
+        raise UsageError(
+            f"'{text}' is not a share of traffic",
+            cause="REVISION=PERCENT is needed",
+            cure="write for example 3=90 4=10",
+        ) from None
+
+
+@deployments.command("undeploy", verbs=("deployments.undeploy",), examples=("mulle deployments undeploy delay",))
+@click.argument("deployment")
+@json_option
+@reason_option
+@pass_state
+def undeploy(state: State, deployment: str, as_json: bool) -> None:
+    """Stop answering for a deployment; its revisions stay."""
+    found = state.ws.deployments.undeploy(deployment)
+    output.emit(found, as_json=as_json, show=lambda _: output.say(f"{deployment} answers no more"))

@@ -1,0 +1,61 @@
+"""`mulle monitor`: standing questions on data and quality."""
+
+from __future__ import annotations
+
+import click
+
+from mulle.cli import output
+from mulle.cli.lazy import Group
+from mulle.cli.state import State, json_option, limit_option, pass_state, reason_option
+
+
+@click.group(cls=Group, examples=("mulle monitor status delay", "mulle monitor alerts --limit 5"))
+def monitor() -> None:
+    """Drift, quality, outliers, staleness and their alerts."""
+
+
+@monitor.command("list", verbs=("monitors.list",), examples=("mulle monitor list",))
+@json_option
+@pass_state
+def list_(state: State, as_json: bool) -> None:
+    """Every monitor of every deployment."""
+    columns = ["deployment", "name", "monitor", "kind", "state", "status", "evaluated", "at"]
+    found = list(state.ws.monitors.list())
+    output.emit(found, as_json=as_json, show=output.rows(columns, empty="the project defines no monitor"))
+
+
+@monitor.command("status", verbs=("monitors.status",), examples=("mulle monitor status delay",))
+@click.argument("deployment")
+@json_option
+@pass_state
+def status(state: State, deployment: str, as_json: bool) -> None:
+    """What the monitors of a deployment see now."""
+    found = state.ws.monitors.status(deployment)
+    many = found if isinstance(found, list) else output.part(found, "monitors") or [found]
+    columns = ["monitor", "name", "kind", "state", "value", "threshold", "rows", "detail", "at"]
+    output.emit(found, as_json=as_json, show=lambda _: output.table(many, columns))
+
+
+@monitor.command("alerts", verbs=("monitors.alerts",), examples=("mulle monitor alerts --deployment delay --json",))
+@click.option("--deployment", default="", help="Only of this deployment.")
+@limit_option(20)
+@json_option
+@pass_state
+def alerts(state: State, deployment: str, limit: int, as_json: bool) -> None:
+    """The newest alerts."""
+    found = list(state.ws.monitors.alerts(deployment, limit=limit))
+    columns = ["id", "at", "deployment", "monitor", "message", "acknowledged"]
+    output.emit(found, as_json=as_json, show=output.rows(columns, empty="no alerts"))
+
+
+@monitor.command(
+    "acknowledge", verbs=("monitors.acknowledge",), examples=('mulle monitor acknowledge 0193… --reason "known"',)
+)
+@click.argument("alert")
+@json_option
+@reason_option
+@pass_state
+def acknowledge(state: State, alert: str, as_json: bool) -> None:
+    """Say that an alert was seen."""
+    found = state.ws.monitors.acknowledge(alert, reason=state.reason)
+    output.emit(found, as_json=as_json, show=lambda _: output.say(f"alert {alert} is acknowledged"))

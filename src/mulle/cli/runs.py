@@ -1,0 +1,88 @@
+"""`mulle runs`: list, show, steps, metrics, logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mulle.cli import output
+from mulle.cli.lazy import Group
+from mulle.cli.state import State, json_option, limit_option, pass_state
+
+_LIST = ["id", "kind", "pipeline", "status", "created", "metrics"]
+_SHOW = [
+    *["id", "kind", "pipeline", "status", "created", "ended", "as_of", "params", "metrics", "actor", "reason", "cause"],
+    *["project_version", "error"],
+]
+
+
+@click.group(cls=Group, examples=("mulle runs list", "mulle runs show 0193…", "mulle runs logs STEP_RUN"))
+def runs() -> None:
+    """Runs, their steps, metrics and logs."""
+
+
+@runs.command("list", verbs=("runs.list",), examples=("mulle runs list --limit 5", "mulle runs list --pipeline delay"))
+@click.option("--pipeline", default=None, help="Only runs of this pipeline.")
+@limit_option(20)
+@json_option
+@pass_state
+def list_(state: State, pipeline: str | None, limit: int, as_json: bool) -> None:
+    """The newest runs."""
+    found = list(state.ws.runs.list(limit=limit, pipeline=pipeline))
+    output.emit(found, as_json=as_json, show=output.rows(_LIST, empty="no runs yet: mulle run"))
+
+
+@runs.command("show", verbs=("runs.show", "runs.steps"), examples=("mulle runs show 0193…",))
+@click.argument("run")
+@json_option
+@pass_state
+def show(state: State, run: str, as_json: bool) -> None:
+    """One run: parameters, metrics, steps, and the error if it failed."""
+    found = state.ws.runs.show(run)
+    output.emit(found, as_json=as_json, show=lambda _: _show(state, found))
+
+
+def _show(state: State, found: Any) -> None:
+    output.fields(output.parts(found, *_SHOW))
+    output.say()
+    output.table(state.ws.runs.steps(found.id), _STEPS, empty="no steps")
+
+
+_STEPS = ["name", "status", "seconds", "cpu_seconds:cpu", "step_run", "id"]
+
+
+@runs.command("steps", verbs=("runs.steps",), examples=("mulle runs steps 0193… --json",))
+@click.argument("run")
+@json_option
+@pass_state
+def steps(state: State, run: str, as_json: bool) -> None:
+    """The step runs of a run."""
+    output.emit(list(state.ws.runs.steps(run)), as_json=as_json, show=output.rows(_STEPS, empty="no steps"))
+
+
+@runs.command("metrics", verbs=("runs.metrics",), examples=("mulle runs metrics 0193… roc_auc",))
+@click.argument("run")
+@click.argument("key")
+@json_option
+@pass_state
+def metrics(state: State, run: str, key: str, as_json: bool) -> None:
+    """The points of one metric of a run."""
+    found = state.ws.runs.metrics(run, key)
+    points = found if isinstance(found, list) else output.part(found, "points") or list(found)
+    output.emit(found, as_json=as_json, show=lambda _: output.table(points, ["step", "value", "at"]))
+
+
+@runs.command("logs", verbs=("runs.logs",), examples=("mulle runs logs STEP_RUN",))
+@click.argument("step_run")
+@json_option
+@pass_state
+def logs(state: State, step_run: str, as_json: bool) -> None:
+    """What a step printed."""
+    found = state.ws.runs.logs(step_run)
+    output.emit(found, as_json=as_json, show=_print_lines)
+
+
+def _print_lines(found: Any) -> None:
+    text = found if isinstance(found, str) else "\n".join(str(output.part(line, "text") or line) for line in found)
+    output.say(text.rstrip("\n"))

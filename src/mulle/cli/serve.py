@@ -1,0 +1,53 @@
+"""`mulle serve` and `mulle server`."""
+
+from __future__ import annotations
+
+import click
+
+from mulle.cli import output
+from mulle.cli.deploy import one_deployment
+from mulle.cli.lazy import Command
+from mulle.cli.state import State, pass_state
+
+_port = click.option("--port", default=None, type=click.IntRange(0, 65535), help="0 takes any free one.")
+_host = click.option("--host", default=None, help="The address to listen on; loopback by default.")
+
+
+@click.command(
+    cls=Command, examples=("mulle serve", "mulle serve delay --port 8080 --workers 2", "mulle serve delay --port 0")
+)
+@click.argument("deployment", default="")
+@_host
+@_port
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes that answer.")
+@pass_state
+def serve(state: State, deployment: str, host: str | None, port: int | None, workers: int) -> None:
+    """Answer prediction requests over HTTP until Ctrl-C.
+
+    POST /predict/DEPLOYMENT takes {"rows": [{…}]}; the Open Inference Protocol v2 is at /v2, metrics are at /metrics. A
+    new revision is taken over without dropping a request.
+    """
+    name = deployment or one_deployment(state)
+    settings = state.ws.settings
+    server = state.ws.serve(
+        name, host=host or settings.host, port=settings.port if port is None else port, workers=workers
+    )
+    with server:
+        output.say(f"{name} answers at {server.url}/predict/{name} (Ctrl-C stops it)")
+        server.wait()
+
+
+@click.command(cls=Command, examples=("mulle server", "mulle -C .demo server --port 8081", "mulle server --no-turn"))
+@_host
+@_port
+@click.option("--turn/--no-turn", default=True, help="Whether triggers fire and rollouts move.")
+@pass_state
+def server(state: State, host: str | None, port: int | None, turn: bool) -> None:
+    """Keep the wheel turning, with the web UI and the HTTP API, until Ctrl-C."""
+    settings = state.ws.settings
+    state.ws.server(
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+        turn=turn,
+        on_start=lambda url: output.say(f"mulle is at {url} (Ctrl-C stops it)"),
+    )
