@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -50,34 +50,40 @@ class Catalog:
         Raises:
             CatalogError: there is one already, or the file system is a network one.
         """
-        if path.exists():
-            raise CatalogError(f"{path} exists already", cause="a workspace is here", cure="use it, or choose another folder")
         refuse_network(path.parent)
         catalog = cls(path, clock, ids, durable=durable)
-        with catalog._lock.held(), catalog._writer.connect() as connection, _explained(path):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            metadata.create_all(connection, checkfirst=False)
-            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-            connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (version.REVISION,))
-            connection.exec_driver_sql(f"PRAGMA user_version = {version.SCHEMA_VERSION}")
-            connection.commit()
+        try:
+            catalog._make()
+        except BaseException:
+            catalog.close()
+            raise
         return catalog
+
+    def _make(self) -> None:
+        """All tables in one transaction: a creation that is cut short leaves an empty database, and may be repeated."""
+        with self._lock.held(), self._writer.connect() as connection, _explained(self.path):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if connection.exec_driver_sql("PRAGMA user_version").scalar():
+                raise CatalogError(
+                    f"there is a catalog at {self.path} already", cause="a workspace is here", cure="mulle runs"
+                )
+            metadata.create_all(connection, checkfirst=False)
+            stamp(connection)
+            connection.commit()
 
     @classmethod
     def open(cls, path: Path, clock: Clock, ids: Ids, *, durable: bool = True) -> Catalog:
-        """An existing database.
+        """An existing database; one of an older mulle is brought up to date, under a backup.
 
         Raises:
-            CatalogError: there is none, it is from a newer or older mulle, or on a network file system.
+            CatalogError: there is none, it is from a newer mulle, or on a network file system.
         """
         found = version.check(path)
-        if found < version.SCHEMA_VERSION:
-            raise CatalogError(
-                f"the catalog has schema version {found}, this mulle needs {version.SCHEMA_VERSION}",
-                cause="the workspace was made by an older mulle",
-                cure="mulle upgrade",
-            )
         refuse_network(path.parent)
+        if found < version.SCHEMA_VERSION:
+            from mulle.catalog.migrate import upgrade  # noqa: PLC0415 - start-up time: Alembic is needed once a release
+
+            upgrade(path)
         return cls(path, clock, ids, durable=durable)
 
     @contextmanager
@@ -115,7 +121,7 @@ class Catalog:
         self._engine(self._writer).dispose()
         self._lock.close()
 
-    def __enter__(self) -> Catalog:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -169,3 +175,13 @@ def raise_for(path: Path, error: Any) -> None:
     for prefix, cure in cures.items():
         if name.startswith(prefix):
             raise CatalogError(f"the catalog {path} cannot be used", cause=str(error), cure=cure) from error
+
+
+def stamp(connection: Connection) -> None:
+    """Record which schema the database has now, for us and for Alembic."""
+    connection.exec_driver_sql(
+        "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
+    )
+    connection.exec_driver_sql("DELETE FROM alembic_version")
+    connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (version.REVISION,))
+    connection.exec_driver_sql(f"PRAGMA user_version = {version.SCHEMA_VERSION}")

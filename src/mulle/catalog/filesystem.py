@@ -21,7 +21,7 @@ def refuse_network(folder: Path, mounts: Path = _MOUNTS) -> None:
         raise CatalogError(
             f"the workspace folder {folder} is on a network file system ({kind})",
             cause="SQLite cannot keep a database safe there",
-            cure='set [workspace] path in mulle.toml to a folder on a local disk, or keep the catalog in PostgreSQL',
+            cure="set [workspace] path in mulle.toml to a folder on a local disk, or keep the catalog in PostgreSQL",
         )
 
 

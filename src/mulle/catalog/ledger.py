@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Connection, Integer, LargeBinary, cast, insert, select, type_coerce
+from sqlalchemy import Connection, Integer, LargeBinary, Text, bindparam, cast, insert, select, type_coerce
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
 from mulle.catalog.columns import microseconds
-from mulle.catalog.tables import event
+from mulle.catalog.tables import event, ledger_cursor
 from mulle.errors import LedgerError
 from mulle.hashing import digest_bytes
 from mulle.types import Digest
@@ -25,9 +26,11 @@ GENESIS = Digest("b3:" + "0" * 64)
 _BATCH = 1000
 _json = msgspec.json.Encoder(order="deterministic")
 _HEAD = select(event.c.seq, event.c.digest).order_by(event.c.seq.desc()).limit(1)
-_INSERT = insert(event)
+_INSERT = insert(event).values(payload=bindparam("payload", type_=Text))
 _TEXTS = ("id", "actor", "verb", "subject", "reason", "cause", "payload", "previous", "digest")
-_RAW = [event.c.seq, type_coerce(event.c.at, Integer).label("instant")] + [cast(event.c[name], LargeBinary).label(name) for name in _TEXTS]
+_RAW = [event.c.seq, type_coerce(event.c.at, Integer).label("instant")] + [
+    cast(event.c[name], LargeBinary).label(name) for name in _TEXTS
+]
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -53,34 +56,31 @@ class Verified(msgspec.Struct, frozen=True):
     head: str
 
 
-def event_digest(
-    seq: int,
-    event_id: str,
-    at: int,
-    actor: str,
-    verb: str,
-    subject: str,
-    reason: str,
-    cause: str,
-    payload: str,
-    previous: str,
-) -> Digest:
-    """BLAKE3 of the canonical bytes: the JSON array of these values, `at` in microseconds, `payload` as its text."""
-    return digest_bytes(_json.encode([seq, event_id, at, actor, verb, subject, reason, cause, payload, previous]))
+def event_digest(fields: Sequence[int | str]) -> Digest:
+    """BLAKE3 of the canonical bytes: the compact JSON array of an event's fields.
+
+    They are, in this order: seq, id, at (microseconds since 1970), actor, verb, subject, reason, cause, payload (its
+    JSON text), previous.
+    """
+    return digest_bytes(_json.encode(fields))
+
+
+def encode_payload(payload: Mapping[str, Any]) -> str:
+    """The canonical text of a payload: compact JSON with sorted keys."""
+    return _json.encode(payload).decode()
 
 
 def append(connection: Connection, pending: Sequence[dict[str, Any]]) -> None:
-    """Number, chain and insert events: the last statement of a write transaction, so that no number is ever skipped."""
-    head = connection.execute(_HEAD).first()
-    seq, previous = (head.seq, head.digest) if head is not None else (0, GENESIS)
+    """Number, chain and insert events (payloads encoded): the last statement of a transaction, so no number is lost."""
+    last = connection.execute(_HEAD).first()
+    seq, previous = (last.seq, last.digest) if last is not None else (0, GENESIS)
     rows = []
     for fields in pending:
         seq += 1
-        row = {**fields, "seq": seq, "previous": previous}
-        texts = [row[name] for name in ("actor", "verb", "subject", "reason", "cause")]
-        payload = _json.encode(row["payload"]).decode()
-        previous = row["digest"] = event_digest(seq, row["id"], microseconds(row["at"]), *texts, payload, previous)
-        rows.append(row)
+        texts = [fields[name] for name in ("actor", "verb", "subject", "reason", "cause", "payload")]
+        digest = event_digest([seq, fields["id"], microseconds(fields["at"]), *texts, previous])
+        rows.append({**fields, "seq": seq, "previous": previous, "digest": digest})
+        previous = digest
     connection.execute(_INSERT, rows)
 
 
@@ -119,8 +119,8 @@ def get(tx: Tx, event_id: str) -> Event | None:
     return None if row is None else Event(**row._mapping)  # noqa: SLF001 - the documented accessor
 
 
-def verify(tx: Tx) -> Verified:
-    """Recompute the whole chain.
+def verify(tx: Tx, expected: Verified | None = None) -> Verified:
+    """Recompute the whole chain; with `expected` (an earlier result, kept elsewhere) also that nothing was cut off.
 
     Raises:
         LedgerError: an event was changed, removed, inserted or cannot be read; names it by number and id.
@@ -130,6 +130,10 @@ def verify(tx: Tx) -> Verified:
         for row in rows:
             seq += 1
             previous = _checked(row, seq, previous)
+            if expected is not None and seq == expected.count and previous != expected.head:
+                raise _broken(seq, bytes(row.id).decode(), "the whole chain up to here was written anew")
+    if expected is not None and seq < expected.count:
+        raise _broken(seq + 1, "?", f"it is missing: the ledger ends at {seq}, and once had {expected.count} events")
     return Verified(seq, previous)
 
 
@@ -138,7 +142,9 @@ def _batch(tx: Tx, after: int) -> Sequence[Row[Any]]:
     try:
         return tx.all(statement)
     except DBAPIError as error:
-        raise _broken(after + 1, "?", f"the database cannot read it or one of the {_BATCH} after it: {error.orig}") from error
+        raise _broken(
+            after + 1, "?", f"the database cannot read it or one of the {_BATCH} after it: {error.orig}"
+        ) from error
 
 
 def _checked(row: Row[Any], seq: int, previous: str) -> str:
@@ -150,7 +156,7 @@ def _checked(row: Row[Any], seq: int, previous: str) -> str:
     event_id, *rest, stored_previous, stored = texts
     if row.seq != seq:
         raise _broken(seq, "?", f"it is missing: the next one that is there has number {row.seq}")
-    if not isinstance(row.instant, int) or event_digest(seq, event_id, row.instant, *rest, stored_previous) != stored:
+    if not isinstance(row.instant, int) or event_digest([seq, event_id, row.instant, *rest, stored_previous]) != stored:
         raise _broken(seq, event_id, "its content is not what was recorded")
     if stored_previous != previous:
         raise _broken(seq, event_id, "it does not follow the event before it")
@@ -163,3 +169,14 @@ def _broken(seq: int, event_id: str, cause: str) -> LedgerError:
         cause=cause,
         cure="compare with a backup of catalog.db or an exported head, and restore it: mulle audit verify",
     )
+
+
+def position(tx: Tx, cursor: str) -> int:
+    """The number of the last event that a durable cursor has dealt with; 0 for a new one."""
+    return tx.scalar(select(ledger_cursor.c.seq).where(ledger_cursor.c.name == cursor)) or 0
+
+
+def advance(tx: Tx, cursor: str, seq: int) -> None:
+    """Move a cursor, in the transaction that records what was decided: so each event is dealt with exactly once."""
+    statement = sqlite.insert(ledger_cursor).values(name=cursor, seq=seq)
+    tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"seq": seq}))

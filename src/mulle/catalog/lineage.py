@@ -60,7 +60,11 @@ def walk(tx: Tx, subject: str | Node, direction: Direction, expand: Mapping[str,
     Raises:
         UnknownNameError: the subject is no node, and no expansion knows it either.
     """
-    start = subject if isinstance(subject, Node) else (_nodes(tx, [subject]).get(subject) or Node(kind_of(subject), subject))
+    start = (
+        subject
+        if isinstance(subject, Node)
+        else (_nodes(tx, [subject]).get(subject) or Node(kind_of(subject), subject))
+    )
     reached: dict[str, Node] = {start.name: start}
     edges: dict[tuple[str, str, str], Edge] = {}
     level = [start]
@@ -87,7 +91,7 @@ def _neighbours(
     for names in _batches(list(by_name)):
         statement = select(edge_table.c[here], edge_table.c[there], edge_table.c.role)
         statement = statement.where(edge_table.c[here].in_(names)).order_by(edge_table.c[there], edge_table.c.role)
-        pairs += [tuple(row) for row in tx.all(statement)]  # type: ignore[misc]
+        pairs += [tuple(row) for row in tx.all(statement)]
     known = _nodes(tx, list(dict.fromkeys(name for _, name, _ in pairs)))
     found = [(by_name[at], known.get(to) or Node(kind_of(to), to), role) for at, to, role in pairs]
     for node in level:

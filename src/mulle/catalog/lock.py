@@ -1,4 +1,4 @@
-"""The one lock of a catalog's writers: threads and processes queue here, so the database itself is never found locked."""
+"""The one lock of a catalog's writers: threads and processes queue here, so nobody finds the database locked."""
 
 from __future__ import annotations
 

@@ -23,6 +23,13 @@ event = Table(
     Index("event_subject", "subject", "seq"),
 )
 
+ledger_cursor = Table(
+    "ledger_cursor",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),
+)
+
 node = Table(
     "node",
     metadata,

@@ -42,7 +42,7 @@ class Tx:
         self, statement: Executable, parameters: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None
     ) -> CursorResult[Any]:
         """Run a statement; with a list of parameters, once for each of them."""
-        return self.connection.execute(statement, parameters)  # type: ignore[return-value]
+        return self.connection.execute(statement, parameters)
 
     def all(self, statement: Executable) -> Sequence[Row[Any]]:
         """All rows."""
@@ -85,7 +85,7 @@ class Tx:
             "subject": subject,
             "reason": acting.reason if reason is None else reason,
             "cause": acting.cause if cause is None else cause,
-            "payload": dict(payload or {}),
+            "payload": ledger.encode_payload(payload or {}),
         })  # fmt: skip
         return event_id
 
@@ -100,7 +100,7 @@ class Tx:
         self._edges[source, target, role] = None
 
     def finish(self) -> None:
-        """Write what was collected: nodes, edges, and last the events. Called once, by the catalog, before the commit."""
+        """Write what was collected: nodes, edges, and last the events. The catalog calls it once, before the commit."""
         if self._nodes:
             self.execute(_NODE, list(self._nodes.values()))
         if self._edges:

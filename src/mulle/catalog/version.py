@@ -39,6 +39,12 @@ def check(path: Path) -> int:
         CatalogError: the database was made by a newer mulle.
     """
     version = schema_version(path)
+    if version == 0:
+        raise CatalogError(
+            f"{path} holds no catalog",
+            cause="its creation was cut short, or it is another program's file",
+            cure="mulle init",
+        )
     if version > SCHEMA_VERSION:
         raise CatalogError(
             f"the workspace is from a newer mulle: its catalog has schema version {version}",

@@ -103,7 +103,9 @@ def load(start: Path, environment: Mapping[str, str] | None = None) -> Settings:
     root = find_root(start)
     if root is None:
         raise ConfigError(
-            f"there is no {FILE} in {start.resolve()} or above it", cause="this is no mulle project", cure="mulle init NAME"
+            f"there is no {FILE} in {start.resolve()} or above it",
+            cause="this is no mulle project",
+            cure="mulle init NAME",
         )
     text = _read(root / FILE)
     document = _parse(text, root / FILE)
@@ -116,7 +118,9 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read", cause=str(error), cure=f"make {path} a readable UTF-8 file") from error
+        raise ConfigError(
+            f"{path} cannot be read", cause=str(error), cure=f"make {path} a readable UTF-8 file"
+        ) from error
 
 
 def _parse(text: str, path: Path) -> dict[str, Any]:
@@ -125,7 +129,9 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"at line (\d+)", str(error))
         line = int(at[1]) if at else len(text.splitlines())
-        raise ConfigError(f"{path} is not TOML, line {line}", cause=str(error), cure=f"mend line {line} of {path}") from error
+        raise ConfigError(
+            f"{path} is not TOML, line {line}", cause=str(error), cure=f"mend line {line} of {path}"
+        ) from error
 
 
 def _check_names(document: dict[str, Any], text: str, path: Path) -> None:
@@ -148,7 +154,9 @@ def _convert(document: dict[str, Any], text: str, where: str) -> _File:
         section, _, key = place.rstrip("`").partition(".")
         line = _line(text, section, key or None)
         raise ConfigError(
-            f"{where}, line {line}: [{section}] {key} cannot be this", cause=message, cure=f"mend line {line} of {where}"
+            f"{where}, line {line}: [{section}] {key} cannot be this",
+            cause=message,
+            cure=f"mend line {line} of {where}",
         ) from error
 
 
@@ -167,9 +175,13 @@ def _with_environment(document: dict[str, Any], environment: Mapping[str, str]) 
 
 def _settings(root: Path, file: _File) -> Settings:
     if not 0 <= file.server.port <= _MAX_PORT:
-        raise ConfigError(f"port {file.server.port} cannot be", cause="ports go from 0 to 65535", cure="mend [server] port")
+        raise ConfigError(
+            f"port {file.server.port} cannot be", cause="ports go from 0 to 65535", cure="mend [server] port"
+        )
     if file.run.workers < 0:
-        raise ConfigError(f"{file.run.workers} workers cannot be", cause="0 means one a core", cure="mend [run] workers")
+        raise ConfigError(
+            f"{file.run.workers} workers cannot be", cause="0 means one a core", cure="mend [run] workers"
+        )
     return Settings(
         root=root,
         workspace=(root / Path(file.workspace.path).expanduser()).resolve(),
@@ -190,8 +202,6 @@ def _line(text: str, section: str, key: str | None) -> int:
         if header := re.match(r"\s*\[\s*([\w.-]+)", line):
             here = header[1]
             found = number if here == section else found
-        elif key and here == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
-            return number
-        elif not here and re.match(rf"\s*{re.escape(section)}\s*[.=]", line):
+        elif (key and here == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line)) or (not here and re.match(rf"\s*{re.escape(section)}\s*[.=]", line)):
             return number
     return found

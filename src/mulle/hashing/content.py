@@ -60,7 +60,9 @@ def to_raw(digest: Digest) -> bytes:
     """
     if not is_digest(digest):
         raise UsageError(
-            f"'{digest}' is not a digest", cause="a digest is 'b3:' and 64 hexadecimal digits", cure="copy the digest whole"
+            f"'{digest}' is not a digest",
+            cause="a digest is 'b3:' and 64 hexadecimal digits",
+            cure="copy the digest whole",
         )
     return bytes.fromhex(digest[3:])
 

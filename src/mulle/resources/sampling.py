@@ -7,6 +7,7 @@ from types import TracebackType
 
 import msgspec
 import psutil
+from typing import Self
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -70,8 +71,10 @@ class Sampler:
         while not self._stop.wait(self._interval):
             self.sample()
 
-    def __enter__(self) -> Sampler:
+    def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

@@ -14,6 +14,7 @@ from types import TracebackType
 from mulle.clock import Clock
 from mulle.errors import StoreError, UsageError
 from mulle.spool.frame import frame, header
+from typing import Self
 
 SYNC_SECONDS = 0.1
 MAX_BYTES = 16 << 20
@@ -38,7 +39,9 @@ class SpoolWriter:
         durable: bool = True,
     ) -> None:
         if not writer_id or "/" in writer_id or writer_id.startswith("."):
-            raise UsageError(f"'{writer_id}' is no writer id", cause="it becomes a file name", cure="use letters and digits")
+            raise UsageError(
+                f"'{writer_id}' is no writer id", cause="it becomes a file name", cure="use letters and digits"
+            )
         self._directory = directory
         self._writer_id = writer_id
         self._clock = clock
@@ -69,7 +72,9 @@ class SpoolWriter:
         if not payloads:
             return
         if not all(payloads):
-            raise UsageError("an empty payload cannot be spooled", cause="a frame holds at least a byte", cure="leave it out")
+            raise UsageError(
+                "an empty payload cannot be spooled", cause="a frame holds at least a byte", cure="leave it out"
+            )
         data = b"".join(map(frame, payloads))
         with self._lock:
             try:
@@ -96,10 +101,12 @@ class SpoolWriter:
         if self._thread is not None:
             self._thread.join()
 
-    def __enter__(self) -> SpoolWriter:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _write(self, data: bytes) -> None:

@@ -113,7 +113,7 @@ class PackIndex:
         """Every packed object."""
         with self._lock:
             self.refresh()
-            return dict(self._cached().all()) | self._where
+            return self._bad | dict(self._cached().all()) | self._where
 
     def is_open(self, name: str) -> bool:
         """Whether the pack had no footer when it was last looked at."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from blake3 import blake3
 
@@ -20,7 +21,6 @@ from mulle.store.port import Damage
 from mulle.store.sealed import Location
 from mulle.store.writer import PACK_LIMIT, PackWriter
 from mulle.types import Digest
-from typing import Self
 
 SMALL = 1 << 20
 """Objects up to this length go into packs."""
@@ -195,7 +195,7 @@ class LocalStore:
         self._mine()
         for raw, location in self._index.all().items():
             problem = self._problem(raw, location)
-            if problem:
+            if problem and not self._has_other_copy(raw, location):
                 yield Damage(from_raw(raw), f"{self._packs / location.pack} at byte {location.offset}", problem)
         for digest in self._loose.digests():
             try:
@@ -208,6 +208,13 @@ class LocalStore:
             return "" if blake3(self._index.read(location)).digest() == raw else _OTHER_BYTES
         except OSError as error:
             return _reason(error)
+
+    def _has_other_copy(self, raw: bytes, bad: Location) -> bool:
+        try:
+            self._other_copy(raw, bad)
+        except (StoreError, OSError):
+            return False
+        return True
 
     def close(self) -> None:
         """Let go of the files; what was put stays."""

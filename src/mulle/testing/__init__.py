@@ -1,0 +1,1 @@
+"""Public contract suites for the ports, fault injection, and synthetic worlds."""
