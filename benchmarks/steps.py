@@ -1,0 +1,54 @@
+"""What a step costs beyond its own work: traced, run in process, its output stored, its step run and memo recorded."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from pathlib import Path
+
+from benchmarks.harness import Figure, function, measure, publish
+
+from mulle.workspace import Workspace
+
+STEPS = 100
+PROJECT = f"""
+import mulle
+
+
+@mulle.step
+def add(value: int, more: int) -> int:
+    return value + more
+
+
+@mulle.pipeline
+def many(start: int = 0):
+    value = start
+    for more in range({STEPS}):
+        value = add(value, more)
+"""
+
+
+def main() -> list[Figure]:
+    """Measure and publish."""
+    fresh = itertools.count()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "mulle.toml").write_text('[project]\nname = "many"\n\n[run]\nexecutor = "in-process"\n')
+        (root / "project.py").write_text(PROJECT)
+        workspace = Workspace.open(root)
+        try:
+            executed = function(lambda: workspace.run("many", {"start": next(fresh) * 1_000_000}), unit=STEPS)
+            workspace.run("many", {"start": -1})
+            cached = function(lambda: workspace.run("many", {"start": -1}), unit=STEPS)
+            figures = [
+                measure("a step, executed and persisted", executed, n=7, budget=0.005),
+                measure("a step, known already", cached, n=7, budget=0.002),
+            ]
+        finally:
+            workspace.close()
+    publish("steps", figures, steps=STEPS)
+    return figures
+
+
+if __name__ == "__main__":
+    main()
