@@ -1,4 +1,4 @@
-"""When does a pipeline start? Pure: what is declared, what was decided before and what is the case now, into one decision."""
+"""When does a pipeline start? Pure: what is declared, what was decided before and what is the case now."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mulle.delivery.declare import Drifted, NewData, QualityDrop, Schedule, Trig
 class Memory(msgspec.Struct, frozen=True):
     """What a pipeline's trigger remembers: the cursors over everything that may start it.
 
-    `examined` is the last turn; `fired` the last start; `rows` each dataset's rows at the last start; `alerts` the number
-    of the last alert that was weighed; `asked` the number of the last demand.
+    `examined` is the last turn; `fired` the last start; `rows` each dataset's rows at the last start; `alerts` the
+    number of the last alert that was weighed; `asked` the number of the last demand.
     """
 
     examined: datetime
@@ -75,9 +75,9 @@ class Decision(msgspec.Struct, frozen=True):
 def decide(definition: TriggerDefinition, memory: Memory, facts: Facts) -> Decision:
     """Weigh every cause once.
 
-    One start for all reasons that hold in the same turn. A demand starts at once. In the cooldown everything else waits:
-    rows keep counting, alerts keep if the model they speak of still serves when it ends, and a scheduled instant is
-    made up for once it ends.
+    One start for all reasons that hold in the same turn. A demand starts at once. In the cooldown everything else
+    waits: rows keep counting, alerts keep if the model they speak of still serves when it ends, and a scheduled
+    instant is made up for once it ends.
     """
     demands = [
         Reason("demand", one.reason or "asked for", {}, one.event) for one in facts.demands if one.number > memory.asked

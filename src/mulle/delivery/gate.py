@@ -1,4 +1,4 @@
-"""May this candidate serve? Pure: the candidate's report and the champion's scores on the same rows go in, a verdict out."""
+"""May this candidate serve? Pure: its report and the champion's scores on the same rows go in, a verdict comes out."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def outliers(
 
 
 def staleness(age: str | timedelta) -> Staleness:
-    """Watch the age of the champion, counted from the data it was taught."""
+    """Watch the age of the champion, counted from its registration."""
     return Staleness(duration(age))
 
 

@@ -53,15 +53,6 @@ def paired_bootstrap(
     return Interval(gain, float(low), float(high), confidence, rows, n)
 
 
-def standard_error(y: npt.ArrayLike, scores: npt.ArrayLike, name: str, *, n: int = 200, seed: int = 0) -> float:
-    """The standard deviation of a metric over bootstrap resamples; NaN when it cannot be computed."""
-    truth, values = (np.asarray(one, dtype=np.float64).reshape(-1) for one in (y, scores))
-    if len(truth) == 0:
-        return math.nan
-    found = resampled(metric(name), truth, values, _resamples(len(truth), n, seed))
-    return float(np.nanstd(found)) if np.isfinite(found).any() else math.nan
-
-
 def _resamples(rows: int, n: int, seed: int) -> Counts:
     """How often each row is drawn in each resample: an (n, rows) matrix."""
     rng = np.random.default_rng(seed)
