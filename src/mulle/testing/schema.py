@@ -11,7 +11,8 @@ import mulle
 def import_all_tables() -> list[str]:
     """Import `mulle.<plane>.tables` of every plane that has one, and return their names."""
     root = Path(mulle.__file__).parent
-    names = [f"mulle.{path.parent.name}.tables" for path in sorted(root.glob("*/tables.py"))]
+    planes = [path for path in sorted(root.glob("*/tables.py")) if path.parent.name != "workspace"]
+    names = [f"mulle.{path.parent.name}.tables" for path in planes]
     for name in names:
         importlib.import_module(name)
     return names
