@@ -2,6 +2,7 @@
 
 from mulle.flavors.bundle import Bundle, Sealer, load, read, save
 from mulle.flavors.conversion import EngineReport, prepare
+from mulle.flavors.engines import load_engine
 from mulle.flavors.model import Model, restore
 from mulle.flavors.predictor import Predictor
 from mulle.flavors.signature import Field, Signature, columns_of
@@ -16,6 +17,7 @@ __all__ = [
     "Signature",
     "columns_of",
     "load",
+    "load_engine",
     "prepare",
     "read",
     "restore",

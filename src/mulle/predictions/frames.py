@@ -28,8 +28,8 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     at: int
     ids: list[str]
     keys: list[str]
-    inputs: dict[str, list[Any]]
-    outputs: dict[str, list[Any]]
+    inputs: dict[str, Sequence[Any]]
+    outputs: dict[str, Sequence[Any]]
     scores: list[float]
     latency_us: list[int]
 

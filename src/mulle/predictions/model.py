@@ -62,3 +62,42 @@ class Compaction(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     rows: int
     files: list[str]
+
+
+class RevisionSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """How many answers a revision gave in a role, and how long they took, in microseconds."""
+
+    revision: int
+    model: str
+    role: str
+    answers: int
+    p50: float
+    p99: float
+
+
+class AnswerCount(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers of one stretch of time that begins at `at`."""
+
+    at: datetime
+    answers: int
+    p50: float
+    p99: float
+    score: float | None
+
+
+class LogSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers of a period (seconds) up to the newest one."""
+
+    answers: int
+    period: float
+    revisions: list[RevisionSummary]
+    over_time: list[AnswerCount]
+
+
+class QualityPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How good the answers of one stretch of time were, whichever models gave them, now that their labels are known."""
+
+    at: datetime
+    labels: int
+    models: list[str]
+    metrics: dict[str, float]

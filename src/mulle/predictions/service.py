@@ -15,13 +15,24 @@ from mulle.errors import UsageError, unknown
 from mulle.predictions import labels as truth
 from mulle.predictions.files import INPUT, OUTPUT
 from mulle.predictions.log import PredictionLog
-from mulle.predictions.model import Compaction, Feedback, LabelledPrediction, LoggedAnswer, Prediction
+from mulle.predictions.model import (
+    Compaction,
+    Feedback,
+    LabelledPrediction,
+    LoggedAnswer,
+    LogSummary,
+    Prediction,
+    QualityPoint,
+)
+from mulle.predictions.summary import realised, summarise
 from mulle.predictions.tables import feedback
 from mulle.registry import Inputs, Registry
+from mulle.types import duration, instant
 from mulle.verbs import verb
 
 Answers: TypeAlias = list[LoggedAnswer]
 Labelled: TypeAlias = list[LabelledPrediction]
+Qualities: TypeAlias = list[QualityPoint]
 
 
 class Predictions:
@@ -86,6 +97,27 @@ class Predictions:
         table = self.join_labels(deployment).reverse().head(limit)
         names = ("id", "at", "revision", "score", "label", "labelled")
         return [LabelledPrediction(**{name: row[name] for name in names}) for row in table.iter_rows(named=True)]
+
+    @verb("read")
+    def summary(self, deployment: str, period: str = "7d") -> LogSummary:
+        """How many answers there were in the last `period` up to the newest one, and how long they took."""
+        self._known(deployment)
+        newest, length = self.log.newest(deployment, 1), duration(period)
+        since = newest.item(0, "at") - length if newest.height else None
+        columns = ["at", "revision", "model", "role", "latency_us", "score"]
+        return summarise(self.log.scan(deployment, since, columns=columns), length)
+
+    @verb("read")
+    def quality(self, deployment: str, every: str = "7d", since: str = "") -> Qualities:
+        """How good the answers turned out to be, by stretch of time, oldest first."""
+        self._known(deployment)
+        newest = self.log.newest(deployment, 1)
+        if newest.height == 0:
+            return []
+        task = self.registry.show(newest.item(0, "model")).task
+        start = instant(since) if since else None
+        labelled = self.join_labels(deployment, start, columns=["at", "model", "role", "score"])
+        return realised(labelled, duration(every), task)
 
     @verb("write")
     def feedback(self, id: str, label: Any) -> Feedback:  # noqa: A002 - the word of the vocabulary
