@@ -1,0 +1,35 @@
+"""Pipelines: steps, the graph that their calls make, the memo, runs and what executes them.
+
+Names are handed on lazily: a project that imports this needs the decorators, not the database.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mulle.pipelines.step import Pipeline, Step, pipeline, step
+
+if TYPE_CHECKING:
+    from mulle.pipelines.builtin import register, training_set
+    from mulle.pipelines.controller import Controller
+    from mulle.pipelines.memo import Memo
+    from mulle.pipelines.service import RunService
+
+_HOMES = {
+    "Controller": "controller",
+    "Memo": "memo",
+    "RunService": "service",
+    "register": "builtin",
+    "training_set": "builtin",
+}
+
+__all__ = ["Controller", "Memo", "Pipeline", "RunService", "Step", "pipeline", "register", "step", "training_set"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mulle.pipelines' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"mulle.pipelines.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,57 @@
+"""The nodes that mulle itself brings: the training set, and the registration of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from mulle.errors import PipelineError
+from mulle.pipelines import graph
+from mulle.pipelines.promise import Promise
+from mulle.types import duration
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mulle.data.definition import Dataset
+    from mulle.flavors import Model
+    from mulle.stats import Report
+
+
+def training_set(dataset: Dataset, views: Sequence[Any] = (), window: str | timedelta = "90d") -> pl.DataFrame:
+    """Rows to learn from: the dataset's rows of the window before `as_of` whose label is known, joined with features.
+
+    Each feature has the value that was available at the row's asked instant. Only inside a pipeline.
+
+    Args:
+        dataset: what the rows are of; it has an event time and a label.
+        views: the feature views to join.
+        window: how far back from `as_of`.
+    """
+    trace = _inside("training_set")
+    arguments = {"dataset": dataset, "views": list(views), "window": duration(window)}
+    node = trace.add("training_set", "training_set", arguments)
+    return cast("pl.DataFrame", Promise(node, None, None))
+
+
+def register(name: str, model: Model, report: Report | None = None) -> None:
+    """Enter a model into the registry as a new version; a model that is there already stays the version it is.
+
+    Args:
+        name: the model's name in the registry.
+        model: what a step returned.
+        report: its evaluation, shown with the version and used by gates.
+    """
+    _inside("register").add(f"register-{name}", "effect", {"name": name, "model": model, "report": report})
+
+
+def _inside(what: str) -> graph.Trace:
+    trace = graph.tracing()
+    if trace is None:
+        raise PipelineError(
+            f"mulle.{what} was called outside a pipeline",
+            cause="it needs a run: its dataset versions, its instant and its lineage",
+            cure="call it in a function with @mulle.pipeline, then: mulle run PIPELINE",
+        )
+    return trace

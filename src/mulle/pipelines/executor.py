@@ -1,0 +1,29 @@
+"""The port that runs tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from mulle.pipelines.task import Outcome, Task
+
+
+class Executor(Protocol):
+    """Runs tasks, in this process or elsewhere. Safe to use from several threads.
+
+    Every submitted task comes to exactly one outcome: whatever user code raises, a timeout and a worker that dies are
+    failures in the outcome, never exceptions of the future. Outputs of a successful outcome are safe on the disk.
+    """
+
+    capacity: int
+    """How many cores tasks may keep busy in all."""
+
+    def submit(self, task: Task, function: Callable[..., Any]) -> Future[Outcome]:
+        """Begin the task, or queue it. `function` is the step's function, for executors that share this process."""
+
+    def cancel(self, step_run: str) -> None:
+        """End the task as soon as can be: a failure of the kind "Cancelled". Unknown ones are ignored."""
+
+    def close(self) -> None:
+        """End everything. May be called more than once."""

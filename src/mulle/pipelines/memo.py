@@ -1,0 +1,85 @@
+"""The memo: this step with these inputs gave these outputs. One flight for each key; the first commit counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from mulle.pipelines.model import ValueRef
+from mulle.pipelines.tables import flight, memo
+from mulle.tracking.model import Process
+from mulle.tracking.process import lives, this_process
+
+if TYPE_CHECKING:
+    from mulle.catalog import Catalog, Tx
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What a step gave, which step run computed it, and whose records (metrics, artifacts) come with it."""
+
+    outputs: list[ValueRef]
+    step_run: str
+    owner: str
+    seconds: float
+    cpu_seconds: float
+    code: dict[str, str]
+
+
+class Memo:
+    """The memo of a catalog. A forked catalog may use the memo of the one it was forked from."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+
+    @contextmanager
+    def within(self, catalog: Catalog, tx: Tx) -> Iterator[Tx]:
+        """A transaction on the memo: the given one where the memo lies in that catalog, else one of its own."""
+        if catalog is self.catalog:
+            yield tx
+        else:
+            with self.catalog.write() as own:
+                yield own
+
+
+def find(tx: Tx, key: str) -> Entry | None:
+    """The entry of a key, if it has been computed."""
+    row = tx.one(select(memo).where(memo.c.key == key))
+    if row is None:
+        return None
+    refs = msgspec.convert(row.outputs, list[ValueRef])
+    return Entry(refs, row.step_run, row.owner, row.seconds, row.cpu_seconds, row.code)
+
+
+def claim(tx: Tx, key: str, step_run: str) -> bool:
+    """Begin to compute a key, unless a living process does so already."""
+    row = tx.one(select(flight).where(flight.c.key == key))
+    mine = this_process()
+    if row is not None:
+        holder = msgspec.convert(row.process, Process)
+        if row.step_run != step_run and lives(holder):
+            return False
+        tx.execute(delete(flight).where(flight.c.key == key))
+    tx.execute(insert(flight).values(key=key, step_run=step_run, process=mine))
+    return True
+
+
+def release(tx: Tx, key: str, step_run: str) -> None:
+    """Give up or end the computation of a key."""
+    tx.execute(delete(flight).where(flight.c.key == key, flight.c.step_run == step_run))
+
+
+def commit(tx: Tx, key: str, name: str, entry: Entry) -> Entry:
+    """Enter what was computed; the entry that counts, which is an earlier one where there is one."""
+    row: Mapping[str, Any] = {"key": key, "name": name, "at": tx.now, **msgspec.to_builtins(entry)}
+    done = tx.execute(insert(memo).values(**row).on_conflict_do_nothing())
+    release(tx, key, entry.step_run)
+    if done.rowcount:
+        return entry
+    found = find(tx, key)
+    assert found is not None
+    return found

@@ -1,0 +1,178 @@
+"""Tasks in warm worker processes: started when first needed, kept between runs, killed for a timeout."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from mulle.pipelines.in_process import timed_out
+from mulle.pipelines.task import Failure, Outcome, Task
+from mulle.pipelines.worker import BEGAN, Frames, Place
+
+_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+
+
+class ProcessPool:
+    """An executor over processes of this machine.
+
+    A worker is started with the thread limits of its tasks' `cpus` in its environment, so that libraries which read
+    them only once obey too; it takes tasks with the same number. Steps hold `cpus` of the capacity while they run.
+    """
+
+    def __init__(self, place: Place, workers: int) -> None:
+        self.capacity = max(1, workers)
+        self._place = place
+        self._threads = ThreadPoolExecutor(self.capacity, thread_name_prefix="mulle-pool")
+        self._free = self.capacity
+        self._changed = threading.Condition()
+        self._idle: list[_Worker] = []
+        self._busy: dict[str, _Worker] = {}
+        self._cancelled: set[str] = set()
+        self._closed = False
+
+    def submit(self, task: Task, function: Callable[..., Any]) -> Future[Outcome]:  # noqa: ARG002 - another process
+        return self._threads.submit(self._perform, task)
+
+    def cancel(self, step_run: str) -> None:
+        with self._changed:
+            self._cancelled.add(step_run)
+            worker = self._busy.get(step_run)
+        if worker is not None:
+            worker.kill()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            for worker in [*self._idle, *self._busy.values()]:
+                worker.kill()
+            self._idle.clear()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _perform(self, task: Task) -> Outcome:
+        cpus = min(task.cpus, self.capacity)
+        self._admit(cpus)
+        try:
+            return self._on_worker(task, cpus)
+        finally:
+            with self._changed:
+                self._free += cpus
+                self._cancelled.discard(task.step_run)
+                self._changed.notify_all()
+
+    def _admit(self, cpus: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= cpus)
+            self._free -= cpus
+
+    def _on_worker(self, task: Task, cpus: int) -> Outcome:
+        if task.step_run in self._cancelled or self._closed:
+            return _failed(task, "Cancelled", "it was cancelled before it began")
+        worker = self._worker(cpus, task.step_run)
+        outcome, failure = worker.perform(task)
+        with self._changed:
+            self._busy.pop(task.step_run, None)
+            if outcome is not None and not self._closed:
+                self._idle.append(worker)
+            else:
+                worker.kill()
+        if outcome is not None:
+            return outcome
+        if task.step_run in self._cancelled or self._closed:
+            return _failed(task, "Cancelled", "it was cancelled")
+        assert failure is not None
+        return Outcome(step_run=task.step_run, failure=failure)
+
+    def _worker(self, cpus: int, step_run: str) -> _Worker:
+        with self._changed:
+            fitting = [worker for worker in self._idle if worker.cpus == cpus and worker.lives()]
+            others = [worker for worker in self._idle if worker not in fitting]
+            if fitting:
+                worker = fitting[-1]
+                self._idle.remove(worker)
+            else:
+                if others and len(self._idle) + len(self._busy) >= self.capacity:
+                    self._idle.remove(others[0])
+                    others[0].kill()
+                worker = _Worker(self._place, cpus)
+            self._busy[step_run] = worker
+            return worker
+
+
+class _Worker:
+    """One process and the pipes to it."""
+
+    def __init__(self, place: Place, cpus: int) -> None:
+        self.cpus = cpus
+        there, self._out = os.pipe()
+        self._in, back = os.pipe()
+        command = [sys.executable, "-P", "-m", "mulle.pipelines.worker", msgspec.json.encode(place).decode()]
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [*command, str(there), str(back)],
+            pass_fds=(there, back),
+            stdin=subprocess.DEVNULL,
+            env=os.environ | _environment(cpus),
+        )
+        os.close(there)
+        os.close(back)
+        self._frames = Frames(os.fdopen(self._in, "rb", buffering=0), os.fdopen(self._out, "wb"))
+
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+
+    def perform(self, task: Task) -> tuple[Outcome | None, Failure | None]:
+        """The outcome; or, when the process had to be killed or died, why there is none."""
+        try:
+            self._frames.send(msgspec.msgpack.encode(task))
+            data = self._frames.receive()
+            if data == BEGAN:
+                data = self._answer(task.timeout)
+        except OSError:
+            data = None
+        except TimeoutError:
+            self.kill()
+            return None, timed_out(task)
+        if data is None:
+            return None, self._death(task)
+        return msgspec.msgpack.decode(data, type=Outcome), None
+
+    def _answer(self, timeout: float) -> bytes | None:
+        if timeout:
+            deadline = time.monotonic() + timeout
+            while not select.select([self._in], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError
+        return self._frames.receive()
+
+    def _death(self, task: Task) -> Failure:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        code = self._process.returncode
+        how = f"by {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit status {code}"
+        cause = "; the machine may have run out of memory" if code == -signal.SIGKILL else ""
+        message = f"its worker process ended {how}{cause}"
+        return Failure("WorkerDied", message, f"the step '{task.name}'", message)
+
+
+def _environment(cpus: int) -> dict[str, str]:
+    limits = {f"{name}_NUM_THREADS": str(cpus) for name in _THREADS}
+    return {**limits, "POLARS_MAX_THREADS": str(cpus), "PYTHONHASHSEED": "0"}
+
+
+def _failed(task: Task, kind: str, message: str) -> Outcome:
+    return Outcome(step_run=task.step_run, failure=Failure(kind, message, "", message, final=True))

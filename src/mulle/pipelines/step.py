@@ -1,0 +1,222 @@
+"""`@mulle.step` and `@mulle.pipeline`: plain functions that a trace recognises."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+import msgspec
+
+from mulle.definitions import define
+from mulle.errors import PipelineError, UsageError, unknown
+from mulle.pipelines.model import Options
+from mulle.types import duration
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+
+class Step(Generic[P, R]):
+    """A function that runs as a node of a pipeline; outside a pipeline, the plain function."""
+
+    def __init__(self, function: Callable[P, R], options: Options) -> None:
+        self.function = function
+        self.options = options
+        self.name = getattr(function, "__name__", type(function).__name__)
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        from mulle.pipelines import graph  # noqa: PLC0415 - the trace knows steps, a step only asks whether one is on
+
+        trace = graph.tracing()
+        if trace is None:
+            return self.function(*args, **kwargs)
+        return cast("R", trace.call(self, args, kwargs))
+
+    def __repr__(self) -> str:
+        return f"<step {self.name}>"
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
+    @functools.cached_property
+    def hints(self) -> dict[str, Any]:
+        """Annotations as objects; those that cannot be resolved are left out."""
+        return _hints(self.function)
+
+    def outputs(self) -> tuple[Any, ...] | None:
+        """What the return annotation `tuple[A, B]` lists; None for a single output."""
+        returned = self.hints.get("return")
+        arguments = typing.get_args(returned)
+        if typing.get_origin(returned) is not tuple or Ellipsis in arguments or not arguments:
+            return None
+        return arguments
+
+    def reference(self) -> tuple[str, str]:
+        """Module and name by which another process finds this step.
+
+        Raises:
+            PipelineError: it is not a name of an importable module.
+        """
+        module = sys.modules.get(self.function.__module__)
+        for name, value in vars(module).items() if module is not None else ():
+            if value is self:
+                return self.function.__module__, name
+        raise PipelineError(
+            f"the step '{self.name}' cannot be found by another process",
+            cause=f"no name at the top of the module '{self.function.__module__}' stands for it",
+            cure=f"define it at the top level of a module of the project: {self.name} = mulle.step(…)",
+        )
+
+
+class Pipeline(Generic[P, R]):
+    """A function whose calls of steps make a graph; called as it is, it runs them as plain functions."""
+
+    def __init__(self, function: Callable[P, R], name: str) -> None:
+        self.function = function
+        self.name = name
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}>"
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters, with defaults filled in; text is read as the annotated type.
+
+        Raises:
+            UsageError: one is missing or of another type.
+            UnknownNameError: there is no parameter of that name.
+        """
+        signature, hints = inspect.signature(self.function), _hints(self.function)
+        for name in given:
+            if name not in signature.parameters:
+                raise unknown("parameter", name, signature.parameters, cure=f"mulle run {self.name} --help")
+        found: dict[str, Any] = {}
+        for name, parameter in signature.parameters.items():
+            if name in given:
+                found[name] = converted(given[name], hints.get(name, Any), f"parameter '{name}' of {self.name}")
+            elif parameter.default is not inspect.Parameter.empty:
+                found[name] = parameter.default
+            else:
+                raise UsageError(
+                    f"the pipeline {self.name} needs the parameter '{name}'",
+                    cause="it has no default",
+                    cure=f"mulle run {self.name} --param {name}=VALUE",
+                )
+        return found
+
+
+def converted(value: Any, kind: Any, what: str, *, strict: bool = False) -> Any:
+    """The value as the annotated type, when that is a plain type; anything else is passed as it is.
+
+    Text is read as the type unless `strict`.
+
+    Raises:
+        UsageError: the value cannot be of that type.
+    """
+    if not plain_type(kind):
+        return value
+    try:
+        return msgspec.convert(value, kind, strict=strict or not isinstance(value, str))
+    except (msgspec.ValidationError, TypeError) as error:
+        raise UsageError(
+            f"the {what} cannot be {value!r:.60}",
+            cause=f"{error}; it is annotated {getattr(kind, '__name__', kind)}",
+            cure="pass a value of that type",
+        ) from error
+
+
+def plain_type(kind: Any) -> bool:
+    """Whether a value of this annotation can be checked and read from text: numbers, text, containers of them."""
+    arguments = typing.get_args(kind)
+    if not arguments:
+        return kind in {bool, int, float, str, bytes, type(None), list, dict}
+    if typing.get_origin(kind) is typing.Literal:
+        return True
+    return all(plain_type(each) for each in arguments if each is not Ellipsis)
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(inspect.unwrap(function))
+    except (NameError, AttributeError, TypeError):  # a name that exists only for the type checker
+        annotations = getattr(function, "__annotations__", {})
+        return {name: hint for name, hint in annotations.items() if not isinstance(hint, str)}
+
+
+@overload
+def step(function: Callable[P, R]) -> Step[P, R]: ...
+@overload
+def step(
+    *, cpus: int = 1, memory: str | int | None = None, timeout: str | None = None, retries: int = 0, cache: bool = True
+) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(
+    function: Callable[P, R] | None = None,
+    *,
+    cpus: int = 1,
+    memory: str | int | None = None,
+    timeout: str | None = None,
+    retries: int = 0,
+    cache: bool = True,
+) -> Step[P, R] | Callable[[Callable[P, R]], Step[P, R]]:
+    """Make a function a step.
+
+    Args:
+        function: the function, when the decorator is used without arguments.
+        cpus: cores that it may keep busy; the numeric libraries are held to them.
+        memory: what it may use, as "2GiB".
+        timeout: how long it may take, as "10m".
+        retries: how often it is tried again after a failure.
+        cache: whether its outputs may be taken from the memo when nothing changed.
+    """
+    seconds = 0.0 if timeout is None else duration(timeout).total_seconds()
+    options = Options(max(1, cpus), _size(memory), seconds, max(0, retries), cache)
+    if function is not None:
+        return Step(function, options)
+    return lambda function: Step(function, options)
+
+
+@overload
+def pipeline(function: Callable[P, R]) -> Pipeline[P, R]: ...
+@overload
+def pipeline(*, name: str | None = None) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
+def pipeline(
+    function: Callable[P, R] | None = None, *, name: str | None = None
+) -> Pipeline[P, R] | Callable[[Callable[P, R]], Pipeline[P, R]]:
+    """Make a function a pipeline: run by its name, its calls of steps traced into a graph.
+
+    Args:
+        function: the function, when the decorator is used without arguments.
+        name: the pipeline's name; the function's own by default.
+    """
+
+    def make(function: Callable[P, R]) -> Pipeline[P, R]:
+        made = Pipeline(function, name or function.__name__)
+        define("pipeline", made.name, made)
+        return made
+
+    return make if function is None else make(function)
+
+
+def _size(memory: str | int | None) -> int:
+    if memory is None or isinstance(memory, int):
+        return memory or 0
+    match = _SIZE.fullmatch(memory)
+    if match is None or match[2] not in _UNITS:
+        raise UsageError(
+            f"'{memory}' is not an amount of memory",
+            cause="a number and a unit are needed",
+            cure='write for example "2GiB"',
+        )
+    return int(float(match[1]) * _UNITS[match[2]])

@@ -1,0 +1,63 @@
+"""The tables of pipelines."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Index, Integer, Table, Text
+
+from mulle.catalog import Instant, Json, metadata
+
+step_run = Table(
+    "step_run",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("started", Instant),
+    Column("ended", Instant),
+    Column("seconds", Float, nullable=False),
+    Column("cpu_seconds", Float, nullable=False),
+    Column("peak_memory", Integer, nullable=False),
+    Column("inputs", Json, nullable=False),
+    Column("outputs", Json, nullable=False),
+    Column("error", Text, nullable=False),
+    Index("step_run_run", "run", "position"),
+)
+
+run_graph = Table(
+    "run_graph",
+    metadata,
+    Column("run", Text, primary_key=True),
+    Column("nodes", Json, nullable=False),
+    Column("edges", Json, nullable=False),
+)
+"""The shape of a run's graph; the state of its nodes is in their step runs."""
+
+memo = Table(
+    "memo",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("outputs", Json, nullable=False),
+    Column("step_run", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("cpu_seconds", Float, nullable=False),
+    Column("code", Json, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+flight = Table(
+    "memo_flight",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("step_run", Text, nullable=False),
+    Column("process", Json, nullable=False),
+)
+"""Who computes a key now, so that nobody else begins it; of no meaning once that process is gone."""

@@ -1,0 +1,159 @@
+"""The process that runs steps: tasks come in by one pipe, outcomes go out by another; it never opens the catalog."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import queue
+import signal
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from mulle.access import Signer
+from mulle.clock import SystemClock
+from mulle.definitions import Definitions, collecting
+from mulle.pipelines.perform import Bench, explain, perform
+from mulle.pipelines.task import Outcome, Task
+from mulle.pipelines.values import Shelf
+from mulle.spool import SpoolWriter
+from mulle.store import LocalStore
+
+_LENGTH = struct.Struct("<I")
+BEGAN = b""
+"""Sent when the project is imported and the step begins: the step's timeout counts from here."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where the project and the workspace are."""
+
+    root: str
+    module: str
+    workspace: str
+    durable: bool = True
+
+
+class Frames:
+    """Length-prefixed messages on a pair of binary files."""
+
+    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+
+    def send(self, data: bytes) -> None:
+        self._outgoing.write(_LENGTH.pack(len(data)) + data)
+        self._outgoing.flush()
+
+    def receive(self) -> bytes | None:
+        """The next message; None when the other side is gone."""
+        head = self._read(_LENGTH.size)
+        return None if head is None else self._read(_LENGTH.unpack(head)[0])
+
+    def _read(self, length: int) -> bytes | None:
+        data = bytearray()
+        while len(data) < length:
+            piece = self._incoming.read(length - len(data))
+            if not piece:
+                return None
+            data += piece
+        return bytes(data)
+
+
+class Project:
+    """The project, imported when the first task comes."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._definitions: Definitions | None = None
+
+    def definitions(self) -> Definitions:
+        if self._definitions is None:
+            sys.path.insert(0, self._place.root)
+            with collecting() as definitions:
+                importlib.import_module(self._place.module)
+            self._definitions = definitions
+        return self._definitions
+
+
+def bench_at(place: Place, project: Project) -> Bench:
+    """What this process has to perform with."""
+    workspace = Path(place.workspace)
+    clock = SystemClock()
+    writers: list[SpoolWriter] = []
+
+    def spool() -> SpoolWriter:
+        if not writers:
+            name = f"worker-{os.getpid()}-{os.urandom(4).hex()}"
+            writers.append(SpoolWriter(workspace / "spool" / "metrics", name, clock, durable=place.durable))
+        return writers[0]
+
+    store = LocalStore(workspace, place.durable)
+    shelf = Shelf(store, Signer(workspace / "keys"), workspace / "tmp")
+    return Bench(shelf, clock, workspace / "logs", spool, project.definitions)
+
+
+@contextlib.contextmanager
+def _into(path: Path) -> Iterator[None]:
+    """Within the block, all that this process writes to its standard streams goes into the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saved = os.dup(1), os.dup(2)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(saved[0], 1)
+        os.dup2(saved[1], 2)
+        empty = os.fstat(fd).st_size == 0
+        for each in (fd, *saved):
+            os.close(each)
+        if empty:
+            path.unlink(missing_ok=True)
+
+
+def _receive(frames: Frames, tasks: queue.Queue[Task]) -> None:
+    """Hand on tasks; when the controller is gone, so is the reason to go on, even in the middle of a step."""
+    decode = msgspec.msgpack.Decoder(Task).decode
+    while (data := frames.receive()) is not None:
+        tasks.put(decode(data))
+    os._exit(0)
+
+
+def main(place: Place, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+    """Perform tasks until the incoming pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller decides; Ctrl-C reaches the whole group
+    frames = Frames(incoming, outgoing)
+    project = Project(place)
+    bench = bench_at(place, project)
+    tasks: queue.Queue[Task] = queue.Queue()
+    threading.Thread(target=_receive, args=(frames, tasks), daemon=True).start()
+    while True:
+        task = tasks.get()
+        with _into(bench.logs / f"{task.step_run}.log"):
+            try:
+                project.definitions()
+            except BaseException as error:  # noqa: BLE001 - user code raises anything
+                outcome = Outcome(step_run=task.step_run, failure=explain(error))
+            else:
+                frames.send(BEGAN)
+                outcome = perform(task, bench)
+                if outcome.failure is not None:
+                    sys.stderr.write(outcome.failure.trace)
+        frames.send(msgspec.msgpack.encode(outcome))
+
+
+if __name__ == "__main__":
+    main(
+        msgspec.json.decode(sys.argv[1], type=Place),
+        os.fdopen(int(sys.argv[2]), "rb", buffering=0),
+        os.fdopen(int(sys.argv[3]), "wb"),
+    )
