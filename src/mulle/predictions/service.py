@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import polars as pl
 from sqlalchemy import select
@@ -29,6 +29,9 @@ from mulle.predictions.tables import feedback
 from mulle.registry import Inputs, Registry
 from mulle.types import duration, instant
 from mulle.verbs import verb
+
+if TYPE_CHECKING:
+    from mulle.stats.evaluation import Task
 
 Answers: TypeAlias = list[LoggedAnswer]
 Labelled: TypeAlias = list[LabelledPrediction]
@@ -117,7 +120,7 @@ class Predictions:
         task = self.registry.show(newest.item(0, "model")).task
         start = instant(since) if since else None
         labelled = self.join_labels(deployment, start, columns=["at", "model", "role", "score"])
-        return realised(labelled, duration(every), task)
+        return realised(labelled, duration(every), cast("Task", task))
 
     @verb("write")
     def feedback(self, id: str, label: Any) -> Feedback:  # noqa: A002 - the word of the vocabulary

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from markupsafe import Markup
 
 if TYPE_CHECKING:
     from mulle.web.language import Words
 
 NOTHING = "–"
+_INSTANT = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _TONES = {
     "ok": {"succeeded", "executed", "passed", "champion", "live", "ready", "verified", "full", "promoted", "healthy", "done", "on"},
     "warn": {"warning", "shadow", "canary", "challenger", "waiting", "not evaluated", "acknowledged", "held", "unknown"},
@@ -87,6 +90,35 @@ def number(value: Any, digits: int = 4) -> str:
     if abs(value) >= 1000:  # noqa: PLR2004
         return f"{value:,.1f}"
     return f"{value:.{digits}f}" if abs(value) >= 10**-digits else f"{value:.2e}"
+
+
+def signed(value: float | None) -> str:
+    """A change, with its sign."""
+    return NOTHING if value is None else f"{value:+.4f}".replace("-", "−")
+
+
+def cell(value: Any) -> str:
+    """A value from a table of rows, as it is."""
+    if value is None:
+        return Markup('<span class="muted">null</span>')
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(value)
+    if _INSTANT.match(text):
+        return text.replace("T", " ").removesuffix("+00:00").removesuffix("Z").removesuffix(":00")
+    return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004
+
+
+def brief(payload: dict[str, Any]) -> str:
+    """The first few things that a payload says."""
+    parts = [f"{name} {cell(value)}" for name, value in payload.items() if isinstance(value, str | int | float)]
+    text = ", ".join(parts[:4]) or ", ".join(payload)
+    return text if len(text) <= 90 else text[:89] + "…"  # noqa: PLR2004
+
+
+def pretty(value: Any) -> str:
+    """A value as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
 
 
 def percent(value: float | None) -> str:

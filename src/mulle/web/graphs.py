@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mulle.web.formatting import seconds, tone
 from mulle.web.links import page_of
 
 if TYPE_CHECKING:
     from mulle.catalog.lineage import Graph, Node
+    from mulle.pipelines.model import GraphNode, RunGraph
     from mulle.web.language import Words
 
 FEW = 4
@@ -27,6 +29,7 @@ class Box(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str = ""
     href: str = ""
     subject: bool = False
+    state: str = ""
 
 
 class Arrow(msgspec.Struct, frozen=True, rename={"source": "from", "target": "to"}):
@@ -59,6 +62,28 @@ def lineage(words: Words, *graphs: Graph) -> Drawing:
     return Drawing(
         list(boxes.values()), [Arrow(start, end, words.maybe("role", role)) for (start, end), role in arrows.items()]
     )
+
+
+def steps(words: Words, graph: RunGraph) -> Drawing:
+    """The steps of a run, each with how it went."""
+    boxes = [
+        Box(
+            id=node.name,
+            kind="step",
+            label=node.name,
+            note=_step_note(words, node),
+            title=f"{node.name}: {node.status}",
+            href=f"#step-{node.step_run}" if node.step_run else "",
+            state=tone(node.status) or node.status,
+        )
+        for node in graph.nodes
+    ]
+    return Drawing(boxes, [Arrow(edge.source, edge.target, edge.label) for edge in graph.edges], roles=True)
+
+
+def _step_note(words: Words, node: GraphNode) -> str:
+    status = words.maybe("status", node.status)
+    return f"{status} · {seconds(node.seconds)}" if node.status == "executed" else status
 
 
 def _box(words: Words, node: Node, subject: str) -> Box:

@@ -11,7 +11,7 @@ import msgspec
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from mulle.web import assets, formatting
+from mulle.web import assets, formatting, links
 from mulle.web.language import LANGUAGES, Words, choose
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class Site:
         self.ws = cast("Planes", workspace)
         self.language = language
         self._templates = _templates()
+
+    def words(self, request: Request) -> Words:
+        """The messages in the language that the request asks for."""
+        return Words(choose(request, self.language))
 
     def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
         """A page, in the language and theme that the request asks for."""
@@ -104,9 +108,13 @@ def _templates() -> jinja2.Environment:
         "percent": formatting.percent,
         "short": formatting.short,
         "tone": formatting.tone,
+        "signed": formatting.signed,
+        "cell": formatting.cell,
+        "brief": formatting.brief,
+        "pretty": formatting.pretty,
+        "reference": links.reference,
         "data": data,
     }
     environment.filters.update(filters)
-    environment.globals["load"] = assets.load
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    environment.globals.update(load=assets.load, page_of=links.page_of)
     return environment

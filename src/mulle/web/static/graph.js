@@ -42,7 +42,7 @@
     const left = node.x - node.width / 2;
     const top = node.y - HEIGHT / 2;
     const clip = (text) => (text.length > 44 ? `${text.slice(0, 43)}…` : text);
-    const group = element("g", { class: `node k-${node.kind}${node.subject ? " subject" : ""}` },
+    const group = element("g", { class: `node k-${node.kind}${node.subject ? " subject" : ""}${node.state ? ` st-${node.state}` : ""}` },
       element("title", {}, node.title || node.label),
       element("rect", { class: "box", x: left, y: top, width: node.width, height: HEIGHT, rx: 5 }),
       element("rect", { class: "stripe", x: left, y: top + 6, width: 3, height: HEIGHT - 12, rx: 1.5 }),

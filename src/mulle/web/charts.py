@@ -1,0 +1,72 @@
+"""What the browser draws: frozen specifications, made here so that a page's template only places them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+
+class Series(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line: a value for each x, None where there is none."""
+
+    label: str
+    values: Sequence[float | None]
+    colour: int | None = None
+    dash: bool = False
+    points: bool = False
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A vertical line: something that happened at x. `kind` is a tone: ok, warn, bad, live."""
+
+    x: float
+    label: str
+    kind: str = ""
+
+
+class Lines(msgspec.Struct, frozen=True, omit_defaults=True, tag="line", tag_field="kind"):
+    """Lines over a common x; `time` says that x is seconds since 1970; charts of one `sync` share their cursor."""
+
+    x: Sequence[float]
+    series: Sequence[Series]
+    time: bool = False
+    marks: Sequence[Mark] = ()
+    sync: str = ""
+    range: tuple[float, float] | None = None
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One named point of a scatter plot."""
+
+    name: str
+    value: tuple[float, float]
+
+
+class Scatter(msgspec.Struct, frozen=True, tag="scatter", tag_field="kind", rename={"x_name": "xName", "y_name": "yName"}):
+    """Named points over two quantities."""
+
+    points: Sequence[Point]
+    x_name: str
+    y_name: str
+
+
+class Bars(msgspec.Struct, frozen=True, tag="bars", tag_field="kind"):
+    """One bar a name."""
+
+    names: Sequence[str]
+    values: Sequence[float]
+
+
+def over_time(series: dict[str, Sequence[tuple[datetime, float | None]]], marks: Sequence[Mark] = (), sync: str = "") -> Lines:
+    """Lines over time from points that need not share their instants."""
+    instants = sorted({at.timestamp() for points in series.values() for at, _ in points})
+    place = {at: index for index, at in enumerate(instants)}
+    lines = []
+    for label, points in series.items():
+        values: list[float | None] = [None] * len(instants)
+        for at, value in points:
+            values[place[at.timestamp()]] = value
+        lines.append(Series(label, values))
+    return Lines(instants, lines, time=True, marks=marks, sync=sync)

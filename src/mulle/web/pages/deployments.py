@@ -1,0 +1,59 @@
+"""What answers now, with which model, how is the traffic shared, and what did it say lately?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from mulle.web.forms import fields, act
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from mulle.web.site import Site
+
+RECENT = 25
+
+
+def routes(site: Site) -> list[Route]:
+    """Deployments, one deployment, its newest answers; traffic and rollback."""
+
+    def index(request: Request) -> Response:
+        return site.render(request, "deployments.html", deployments=site.ws.deployments.list())
+
+    def show(request: Request) -> Response:
+        deployment = site.ws.deployments.show(request.path_params["name"])
+        models = {one.number: site.ws.models.show(one.model_ref) for one in deployment.revisions[:RECENT]}
+        return site.render(
+            request,
+            "deployment.html",
+            deployment=deployment,
+            models=models,
+            metrics=list(dict.fromkeys(name for model in models.values() for name in model.metrics))[:3],
+            history=site.ws.deployments.history(deployment.name)[:RECENT],
+            watches=[one for one in site.ws.monitors.list() if one.deployment == deployment.name],
+            alerts=site.ws.monitors.alerts(deployment.name, limit=5),
+        )
+
+    def recent(request: Request) -> Response:
+        name = request.path_params["name"]
+        revision = request.query_params.get("revision", "")
+        answers = site.ws.predictions.list(name, RECENT, int(revision) if revision.isdigit() else None)
+        summary = site.ws.predictions.summary(name)
+        return site.render(request, "answers_part.html", name=name, answers=answers, summary=summary)
+
+    async def rollback(request: Request) -> Response:
+        name = request.path_params["name"]
+        form = await fields(request)
+        await act(site.ws.deployments.rollback, name, reason=form.get("reason", ""))
+        return RedirectResponse(f"/deployments/{name}", status_code=303)
+
+    return [
+        Route("/deployments", index),
+        Route("/deployments/{name}", show),
+        Route("/deployments/{name}/answers", recent),
+        Route("/deployments/{name}/rollback", rollback, methods=["POST"]),
+    ]
