@@ -24,7 +24,10 @@ _VERSION = ["number:version", "at", "rows", "bytes", "watermark", "message"]
     ),
 )
 def data() -> None:
-    """Datasets and their versions: flights, flights@3, flights@HEAD~1."""
+    """Datasets and their versions.
+
+    A version is named flights@3, flights@HEAD~1 or flights@b3:1f…; flights alone is its newest.
+    """
 
 
 @data.command("list", verbs=("data.list",), examples=("mulle data list --json",))

@@ -59,9 +59,7 @@ def _show_deployed(found: Any) -> None:
             f"{word}  {output.part(check, 'check') or output.part(check, 'name')}: {output.part(check, 'detail')}"
         )
     revision = output.part(found, "revision") or found
-    output.fields(
-        output.parts(revision, "deployment", "number:revision", "model", "model_version", "stage", "at", "reason")
-    )
+    output.fields(output.parts(revision, "deployment", "number:revision", "model", "version", "stage", "at", "reason"))
 
 
 @click.command(cls=Command, verbs=("deployments.rollback",), examples=('mulle rollback delay --reason "late answers"',))
@@ -70,9 +68,20 @@ def _show_deployed(found: Any) -> None:
 @reason_option
 @pass_state
 def rollback(state: State, deployment: str, as_json: bool) -> None:
-    """Return a deployment to its former revision; running servers follow without dropping a request."""
+    """Return a deployment to its former revision.
+
+    Running servers follow without dropping a request.
+    """
     found = state.ws.deployments.rollback(deployment or one_deployment(state), reason=state.reason)
-    output.emit(found, as_json=as_json, show=_show_deployed)
+    output.emit(found, as_json=as_json, show=_show_traffic)
+
+
+def _show_traffic(found: Any) -> None:
+    output.fields({"traffic": _shares(found.weights), "shadow": found.shadow, "at": found.at})
+
+
+def _shares(weights: dict[int, float]) -> str:
+    return ", ".join(f"revision {number}: {output.number(float(share))} %" for number, share in weights.items())
 
 
 @click.group(cls=Group, examples=("mulle deployments list", "mulle deployments traffic delay 3=90 4=10"))
@@ -85,8 +94,15 @@ def deployments() -> None:
 @pass_state
 def list_(state: State, as_json: bool) -> None:
     """Every deployment with its traffic."""
-    columns = ["name", "model", "traffic", "shadow", "revision", "at"]
     found = list(state.ws.deployments.list())
+    columns = [
+        "name",
+        "live.model_ref:model",
+        "traffic.weights:traffic",
+        "traffic.shadow:shadow",
+        "active",
+        "endpoint.url:url",
+    ]
     output.emit(found, as_json=as_json, show=output.rows(columns, empty="nothing is deployed yet: mulle deploy"))
 
 
@@ -100,11 +116,20 @@ def show(state: State, deployment: str, as_json: bool) -> None:
 
 
 def _show_deployment(found: Any) -> None:
-    output.fields(output.parts(found, "name", "traffic", "shadow", "at", "stage"))
+    traffic = {"traffic": _shares(found.traffic.weights), "shadow": found.traffic.shadow}
+    output.fields(output.parts(found, "name", "active", "created", "endpoint.url:url") | traffic)
     output.say()
-    output.table(
-        output.part(found, "revisions") or [], ["number:revision", "model", "model_version:version", "at", "reason"]
-    )
+    output.table(found.revisions, ["number:revision", "model_ref:model", "at"])
+
+
+@deployments.command("history", verbs=("deployments.history",), examples=("mulle deployments history delay",))
+@click.argument("deployment")
+@json_option
+@pass_state
+def history(state: State, deployment: str, as_json: bool) -> None:
+    """How the traffic was shared, the newest first."""
+    found = list(state.ws.deployments.history(deployment))
+    output.emit(found, as_json=as_json, show=output.rows(["entry", "at", "weights", "shadow", "restores"]))
 
 
 @deployments.command("traffic", verbs=("deployments.traffic",), examples=("mulle deployments traffic delay 3=90 4=10",))
@@ -117,8 +142,8 @@ def _show_deployment(found: Any) -> None:
 def traffic(state: State, deployment: str, weights: tuple[str, ...], shadow: tuple[int, ...], as_json: bool) -> None:
     """Split the traffic between revisions."""
     split = dict(_weight(text) for text in weights)
-    found = state.ws.deployments.traffic(deployment, split, shadow=list(shadow))
-    output.emit(found, as_json=as_json, show=_show_deployment)
+    found = state.ws.deployments.traffic(deployment, split, shadow=list(shadow), reason=state.reason)
+    output.emit(found, as_json=as_json, show=_show_traffic)
 
 
 def _weight(text: str) -> tuple[int, float]:
@@ -140,5 +165,5 @@ def _weight(text: str) -> tuple[int, float]:
 @pass_state
 def undeploy(state: State, deployment: str, as_json: bool) -> None:
     """Stop answering for a deployment; its revisions stay."""
-    found = state.ws.deployments.undeploy(deployment)
+    found = state.ws.deployments.undeploy(deployment, reason=state.reason)
     output.emit(found, as_json=as_json, show=lambda _: output.say(f"{deployment} answers no more"))

@@ -38,7 +38,7 @@ def why(state: State, subject: str, as_json: bool) -> None:
 @json_option
 @pass_state
 def impact(state: State, subject: str, as_json: bool) -> None:
-    """What a dataset version, run or model went into, up to the endpoints that serve it now."""
+    """What a dataset version, run or model went into, up to what serves it now."""
     output.emit(state.ws.lineage.impact(subject), as_json=as_json, show=lambda graph: _tree(graph, up=False))
 
 

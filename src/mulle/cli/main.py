@@ -35,8 +35,10 @@ PLACES = {
     "models": Place("mulle.cli.models:models", "Models, versions and aliases.", LOOK),
     "predictions": Place("mulle.cli.predictions:predictions", "Answers that were given, with their ids.", LOOK),
     "monitor": Place("mulle.cli.monitor:monitor", "Drift, quality, outliers, staleness and their alerts.", LOOK),
-    "why": Place("mulle.cli.lineage:why", "What a prediction, model or run was made from.", ASK),
-    "impact": Place("mulle.cli.lineage:impact", "What a dataset version, run or model went into.", ASK),
+    "why": Place("mulle.cli.lineage:why", "What a prediction, model or run was made from, down to the raw rows.", ASK),
+    "impact": Place(
+        "mulle.cli.lineage:impact", "What a dataset version, run or model went into, up to what serves it now.", ASK
+    ),
     "audit": Place("mulle.cli.audit:audit", "The ledger: who did what, when, why and because of what.", ASK),
 }
 

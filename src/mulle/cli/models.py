@@ -15,7 +15,10 @@ from mulle.cli.state import State, json_option, pass_state, reason_option
     cls=Group, examples=("mulle models list", "mulle models show delay@champion", "mulle models promote delay 3")
 )
 def models() -> None:
-    """Models, versions and aliases: delay, delay@3, delay@champion."""
+    """Models, versions and aliases.
+
+    A version is named delay@3 or delay@champion; delay alone is the newest.
+    """
 
 
 @models.command("list", verbs=("models.list",), examples=("mulle models list",))

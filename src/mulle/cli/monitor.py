@@ -19,7 +19,7 @@ def monitor() -> None:
 @pass_state
 def list_(state: State, as_json: bool) -> None:
     """Every monitor of every deployment."""
-    columns = ["deployment", "name", "monitor", "kind", "state", "status", "evaluated", "at"]
+    columns = ["deployment", "watch", "settings", "champion", "looked", "open_alerts:open"]
     found = list(state.ws.monitors.list())
     output.emit(found, as_json=as_json, show=output.rows(columns, empty="the project defines no monitor"))
 
@@ -30,21 +30,21 @@ def list_(state: State, as_json: bool) -> None:
 @pass_state
 def status(state: State, deployment: str, as_json: bool) -> None:
     """What the monitors of a deployment see now."""
-    found = state.ws.monitors.status(deployment)
-    many = found if isinstance(found, list) else output.part(found, "monitors") or [found]
-    columns = ["monitor", "name", "kind", "state", "value", "threshold", "rows", "detail", "at"]
-    output.emit(found, as_json=as_json, show=lambda _: output.table(many, columns))
+    found = list(state.ws.monitors.status(deployment))
+    columns = ["watch", "champion", "looked", "open_alerts:open", "reading"]
+    output.emit(found, as_json=as_json, show=output.rows(columns, empty="no monitor watches it"))
 
 
 @monitor.command("alerts", verbs=("monitors.alerts",), examples=("mulle monitor alerts --deployment delay --json",))
 @click.option("--deployment", default="", help="Only of this deployment.")
+@click.option("--open", "open_only", is_flag=True, help="Only those that nobody acknowledged.")
 @limit_option(20)
 @json_option
 @pass_state
-def alerts(state: State, deployment: str, limit: int, as_json: bool) -> None:
+def alerts(state: State, deployment: str, open_only: bool, limit: int, as_json: bool) -> None:
     """The newest alerts."""
-    found = list(state.ws.monitors.alerts(deployment, limit=limit))
-    columns = ["id", "at", "deployment", "monitor", "message", "acknowledged"]
+    found = list(state.ws.monitors.alerts(deployment, limit=limit, open_only=open_only))
+    columns = ["id", "at", "deployment", "watch", "text", "acknowledged"]
     output.emit(found, as_json=as_json, show=output.rows(columns, empty="no alerts"))
 
 

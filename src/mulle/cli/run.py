@@ -14,6 +14,8 @@ from mulle.cli.progress import Progress, progress
 from mulle.cli.state import State, json_option, pass_state, reason_option
 from mulle.errors import UsageError
 
+_OVER = ("executed", "cached", "failed")
+
 
 @click.command(
     cls=Command,
@@ -61,7 +63,11 @@ def parameter(text: str) -> tuple[str, Any]:
 
 def summary(result: Any) -> dict[str, Any]:
     """The run as its stable JSON form."""
-    steps = [{"name": step.name, "status": step.status, "seconds": round(step.seconds, 4)} for step in result.steps]
+    steps = [
+        {"name": step.name, "status": step.status, "seconds": round(step.seconds, 4)}
+        for step in result.steps
+        if step.status in _OVER
+    ]
     found = {
         "id": result.id,
         "status": result.status,
@@ -79,7 +85,7 @@ def _reporter(shown: Progress) -> Any:
     """What the controller calls as the run goes on."""
 
     def step(event: Any) -> None:
-        name, state = output.part(event, "name"), output.part(event, "status")
+        name, state = output.part(event, "step"), output.part(event, "status")
         shown.step(f"{state} {name}", output.part(event, "done"), output.part(event, "total"))
 
     return step

@@ -49,7 +49,7 @@ def _show(state: State, found: Any) -> None:
     output.table(state.ws.runs.steps(found.id), _STEPS, empty="no steps")
 
 
-_STEPS = ["name", "status", "seconds", "cpu_seconds:cpu", "step_run", "id"]
+_STEPS = ["name", "kind", "status", "seconds", "cpu_seconds:cpu", "id", "error"]
 
 
 @runs.command("steps", verbs=("runs.steps",), examples=("mulle runs steps 0193… --json",))
@@ -68,9 +68,8 @@ def steps(state: State, run: str, as_json: bool) -> None:
 @pass_state
 def metrics(state: State, run: str, key: str, as_json: bool) -> None:
     """The points of one metric of a run."""
-    found = state.ws.runs.metrics(run, key)
-    points = found if isinstance(found, list) else output.part(found, "points") or list(found)
-    output.emit(found, as_json=as_json, show=lambda _: output.table(points, ["step", "value", "at"]))
+    found = list(state.ws.runs.metrics(run, key))
+    output.emit(found, as_json=as_json, show=output.rows(["step", "value", "at"]))
 
 
 @runs.command("logs", verbs=("runs.logs",), examples=("mulle runs logs STEP_RUN",))
@@ -79,10 +78,10 @@ def metrics(state: State, run: str, key: str, as_json: bool) -> None:
 @pass_state
 def logs(state: State, step_run: str, as_json: bool) -> None:
     """What a step printed."""
-    found = state.ws.runs.logs(step_run)
+    found = list(state.ws.runs.logs(step_run))
     output.emit(found, as_json=as_json, show=_print_lines)
 
 
 def _print_lines(found: Any) -> None:
-    text = found if isinstance(found, str) else "\n".join(str(output.part(line, "text") or line) for line in found)
-    output.say(text.rstrip("\n"))
+    for line in found:
+        output.say(line.text)

@@ -22,10 +22,10 @@ _host = click.option("--host", default=None, help="The address to listen on; loo
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes that answer.")
 @pass_state
 def serve(state: State, deployment: str, host: str | None, port: int | None, workers: int) -> None:
-    """Answer prediction requests over HTTP until Ctrl-C.
+    """Answer prediction requests over HTTP.
 
-    POST /predict/DEPLOYMENT takes {"rows": [{…}]}; the Open Inference Protocol v2 is at /v2, metrics are at /metrics. A
-    new revision is taken over without dropping a request.
+    It goes on until Ctrl-C. POST /predict/DEPLOYMENT takes {"rows": [{…}]}; the Open Inference Protocol v2 is at /v2,
+    metrics are at /metrics. A new revision is taken over without dropping a request.
     """
     name = deployment or one_deployment(state)
     settings = state.ws.settings
@@ -43,7 +43,10 @@ def serve(state: State, deployment: str, host: str | None, port: int | None, wor
 @click.option("--turn/--no-turn", default=True, help="Whether triggers fire and rollouts move.")
 @pass_state
 def server(state: State, host: str | None, port: int | None, turn: bool) -> None:
-    """Keep the wheel turning, with the web UI and the HTTP API, until Ctrl-C."""
+    """Keep the wheel turning, with the web UI and the HTTP API.
+
+    It goes on until Ctrl-C: triggers fire, rollouts move, monitors look, and the pages show it.
+    """
     settings = state.ws.settings
     state.ws.server(
         host=host or settings.host,
