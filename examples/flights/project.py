@@ -86,7 +86,7 @@ flights = mulle.dataset(
 weather = mulle.dataset("weather", source=weather_by_hour, event_time="time_hour")
 
 
-@mulle.feature_view(entity=["origin"], source=weather, ttl="3h")
+@mulle.feature_view(entity=["origin"], source=weather, ttl="3h", lookback="3h")
 def origin_weather(weather: Table) -> Table:
     """The reading at the airport and the means of its last three hours."""
     recent = [
@@ -97,7 +97,7 @@ def origin_weather(weather: Table) -> Table:
     return weather.select("origin", "time_hour", *now, *recent)
 
 
-@mulle.feature_view(entity=["origin"], source=flights, ttl="1d", available_after="1d")
+@mulle.feature_view(entity=["origin"], source=flights, ttl="1d", available_after="1d", lookback="7d")
 def origin_recent_delay(flights: Table) -> Table:
     """How late the airport ran, over a day and a week, from outcomes already known: no leak."""
     hourly = (

@@ -1,8 +1,8 @@
 """Why and impact: the stored graph, completed with what is recomputed on the way.
 
-Stored edges go from a deployment's revision up to dataset versions. Three things are never stored, because they would
-be as many as predictions or parts: which revision gave a prediction (its log record says), which objects a dataset version
-consists of (its manifest says), and which deployments are live now (their traffic says).
+Stored edges go from a deployment's revision up to dataset versions. Three things are never stored, because they
+would be as many as predictions or parts: which revision gave a prediction (its log record says), which objects a
+dataset version consists of (its manifest says), and which deployments are live now (their traffic says).
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def load(settings: Settings) -> Project:
             raise
         except Exception as error:
             raise _import_error(error, root) from error
-    return Project(settings.name, root, settings.module, definitions, version_digest(root))
+    return Project(settings.project, root, settings.module, definitions, version_digest(root))
 
 
 def version_digest(root: Path) -> Digest:

@@ -1,0 +1,83 @@
+"""From what people write as a subject to the nodes of the lineage graph, and the edges that no table holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mulle.catalog.lineage import Node
+from mulle.errors import UsageError
+from mulle.hashing import digest_value
+
+if TYPE_CHECKING:
+    from mulle.data.model import Version
+    from mulle.data.service import DataService
+    from mulle.predictions import Predictions
+    from mulle.registry import Registry
+    from mulle.serving.service import Deployments
+
+
+class Resolving:
+    """Answers the lineage service's questions from the planes that know."""
+
+    def __init__(self, data: DataService, models: Registry, predictions: Predictions, deployments: Deployments) -> None:
+        self._data = data
+        self._models = models
+        self._predictions = predictions
+        self._deployments = deployments
+
+    def canonical(self, kind: str, name: str) -> str:
+        """A subject's node name: aliases, tags and `HEAD` become numbers.
+
+        Raises:
+            UnknownNameError: there is no such dataset, model or deployment.
+            UsageError: a revision is not written as DEPLOYMENT/N.
+        """
+        if kind == "dataset":
+            return f"dataset:{self._data.resolve(name).ref}"
+        if kind == "model":
+            return f"model:{self._models.show(name).ref}"
+        if kind == "deployment":
+            return f"deployment:{self._deployments.show(name).name}"
+        if kind == "revision":
+            deployment, _, number = name.partition("/")
+            if not number.isdigit():
+                raise UsageError(
+                    f"'{name}' is not a revision", cause="a revision is DEPLOYMENT/N", cure=f"write {deployment}/1"
+                )
+            return f"revision:{self._deployments.show(deployment).name}/{int(number)}"
+        return f"{kind}:{name}"
+
+    def prediction(self, identity: str) -> tuple[Node, str]:
+        """The revision that gave an answer, and the digest of the answer's record."""
+        found = self._predictions.show(identity)
+        record = msgspec.to_builtins(msgspec.structs.replace(found, label=None, labelled=None))
+        return Node("revision", f"revision:{found.deployment}/{found.revision}"), digest_value(record)
+
+    def contents(self, version: str) -> Sequence[str]:
+        """The digests of a dataset version's objects: its parts or files."""
+        return [part.digest for part in self._data.show(version.removeprefix("dataset:")).parts]
+
+    def holders(self, digest: str) -> Sequence[Node]:
+        """The dataset versions that an object is part of."""
+        return [
+            Node("dataset_version", f"dataset:{version.ref}", version.digest)
+            for version in self._every()
+            if digest in self.contents(f"dataset:{version.ref}")
+        ]
+
+    def live(self) -> Sequence[tuple[str, str]]:
+        """Deployments that answer now, each with the revisions that have a share of its traffic."""
+        return [
+            (f"deployment:{one.name}", f"revision:{one.name}/{number}")
+            for one in self._deployments.list()
+            if one.active
+            for number, weight in one.traffic.weights.items()
+            if weight > 0
+        ]
+
+    def _every(self) -> Iterable[Version]:
+        for summary in self._data.list():
+            yield from self._data.log(summary.name)

@@ -1,0 +1,13 @@
+"""Every plane's tables in one place, so that a new catalog has all of them."""
+
+from __future__ import annotations
+
+import importlib
+
+PLANES = ["data", "delivery", "features", "monitoring", "pipelines", "predictions", "registry", "serving", "tracking"]
+
+
+def declare_all() -> None:
+    """Import every plane's tables into the catalog's metadata."""
+    for plane in PLANES:
+        importlib.import_module(f"mulle.{plane}.tables")
