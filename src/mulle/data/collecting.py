@@ -7,38 +7,34 @@ source's cursor, unless another process has moved it meanwhile. A kill at any in
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mulle.data import files, versions
+from mulle.data import drafts, files, versions
 from mulle.data.columns import table_from, with_event_time
 from mulle.data.definition import Source
+from mulle.data.publishing import Move, OvertakenError, Request
 from mulle.errors import DataError, MulleError
 from mulle.stats.checks import check_table, schema_skew
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from mulle.data.definition import Dataset
     from mulle.data.model import Version
     from mulle.data.publishing import Publisher
 
-Check = Any
+Check = Callable[["pl.DataFrame"], None]
 """A function of the new rows that raises when they must not be committed."""
 
-Window = tuple["datetime", "datetime"]
+Window = tuple[datetime, datetime]
 
 
 def collect_windows(
-    publisher: Publisher,
-    definition: Dataset,
-    until: datetime,
-    check: Callable[[pl.DataFrame], None] | None,
-    *,
-    whole: bool,
+    publisher: Publisher, definition: Dataset, until: datetime, check: Check | None, *, whole: bool
 ) -> list[Version]:
     """Call the source for each window that is over by `until` and was not yet taken; a version for each with rows.
 
@@ -47,42 +43,49 @@ def collect_windows(
     source = definition.source
     assert isinstance(source, Source)
     made: list[Version] = []
-    while True:
-        since = _since(publisher, definition)
-        due = list(source.windows(since, until))
-        if not due:
-            return made
+    while due := list(source.windows(since := _since(publisher, definition), until)):
         for group in [due] if whole else [[window] for window in due]:
-            version, taken = _take(publisher, definition, group, check, since)
-            if not taken:
+            move = Move(since, group[-1][1], compare=True)
+            try:
+                made += _take(publisher, definition, group, check, move)
+            except OvertakenError:
                 break  # another process was faster: begin again from where it stands
-            since = group[-1][1]
-            made += [version] if version is not None else []
+            since = move.until
+    return made
 
 
 def _since(publisher: Publisher, definition: Dataset) -> datetime | None:
-    """Where the next window begins: at the cursor, or at the watermark of what was committed by hand."""
     with publisher.catalog.read() as tx:
-        until, _ = versions.cursor(tx, definition.name)
-        head = versions.find_head(tx, definition.name)
-    return until if until is not None else (head.watermark if head is not None else None)
+        return versions.stands_at(tx, definition.name)
 
 
 def _take(
-    publisher: Publisher,
-    definition: Dataset,
-    windows: list[Window],
-    check: Callable[[pl.DataFrame], None] | None,
-    since: datetime | None,
-) -> tuple[Version | None, bool]:
+    publisher: Publisher, definition: Dataset, windows: list[Window], check: Check | None, move: Move
+) -> list[Version]:
+    """The version of the windows' rows; none where they have no rows."""
     frames = [rows for window in windows if (rows := _rows(definition, window)) is not None and rows.height]
-    end = windows[-1][1]
+    start, end = windows[0][0], windows[-1][1]
     if not frames:
-        return None, publisher.skip(definition.name, since, end)
+        if not publisher.skip(definition.name, move):
+            raise OvertakenError
+        return []
     table = frames[0] if len(frames) == 1 else _joined(definition, frames)
-    facts = inspect(definition, table, check)
-    span = f"{windows[0][0]:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ}"
-    return publisher.append(definition, table, message=span, watermark=end, since=since, facts=facts)
+    request = Request(
+        definition.name,
+        definition.key,
+        definition.event_time,
+        message=f"{start:%Y-%m-%dT%H:%MZ} to {end:%Y-%m-%dT%H:%MZ}",
+        watermark=end,
+        facts=inspect(definition, table, check),
+        move=move,
+    )
+    return [publisher.commit(request, _normal(definition, table), append=True)]
+
+
+def _normal(definition: Dataset, table: pl.DataFrame) -> pl.DataFrame:
+    return drafts.normal(
+        table, definition.name, key=definition.key, event_time=definition.event_time, expect=definition.expect
+    )
 
 
 def _joined(definition: Dataset, frames: list[pl.DataFrame]) -> pl.DataFrame:
@@ -116,9 +119,10 @@ def _rows(definition: Dataset, window: Window) -> pl.DataFrame | None:
     if not table.height:
         return None
     table = with_event_time(table, definition.event_time, where)
-    low, high = table[definition.event_time].min(), table[definition.event_time].max()
-    if table[definition.event_time].null_count() or low < start or high >= end:  # type: ignore[operator]
-        odd = "a null" if table[definition.event_time].null_count() else str(low if low < start else high)  # type: ignore[operator]
+    times = table[definition.event_time]
+    inside = times.is_between(start, end, closed="left")
+    if not inside.all(ignore_nulls=False):
+        odd = "a null" if times.null_count() else times.filter(~inside)[0]
         raise DataError(
             f"{where} gave a row outside of it",
             cause=f"'{definition.event_time}' has {odd}",
@@ -127,7 +131,7 @@ def _rows(definition: Dataset, window: Window) -> pl.DataFrame | None:
     return table
 
 
-def inspect(definition: Dataset, table: pl.DataFrame, check: Callable[[pl.DataFrame], None] | None) -> dict[str, Any]:
+def inspect(definition: Dataset, table: pl.DataFrame, check: Check | None) -> dict[str, Any]:
     """Refuse rows that do not fit the declared schema; give what the event should say about their values.
 
     Raises:
@@ -141,24 +145,27 @@ def inspect(definition: Dataset, table: pl.DataFrame, check: Callable[[pl.DataFr
     skew = schema_skew(violations, f"dataset '{definition.name}'")
     if skew is not None:
         raise skew
-    if not violations:
-        return {}
-    return {"violations": [[each.column, each.rule, each.rows] for each in violations]}
+    return {"violations": [[each.column, each.rule, each.rows] for each in violations]} if violations else {}
 
 
-def collect_files(
-    publisher: Publisher, definition: Dataset, root: Path, check: Callable[[pl.DataFrame], None] | None
-) -> list[Version]:
+def collect_files(publisher: Publisher, definition: Dataset, root: Path, check: Check | None) -> list[Version]:
     """Read the files of the source whole; a new version when their content changed."""
     assert isinstance(definition.source, str)
     paths = files.matching(definition.source, root)
-    print_now = files.fingerprint(paths, time.time_ns())
+    stamp = files.fingerprint(paths, time.time_ns())
     with publisher.catalog.read() as tx:
         before = versions.find_head(tx, definition.name)
         _, known = versions.cursor(tx, definition.name)
-    if before is not None and print_now and print_now == known:
+    if before is not None and stamp and stamp == known:
         return []
     table = files.read_table_files(paths)
-    facts = inspect(definition, table, check)
-    version = publisher.replace(definition, table, message=definition.source, fingerprint=print_now, facts=facts)
+    request = Request(
+        definition.name,
+        definition.key,
+        definition.event_time,
+        message=definition.source,
+        facts=inspect(definition, table, check),
+        move=Move(fingerprint=stamp),
+    )
+    version = publisher.commit(request, _normal(definition, table), append=False)
     return [] if before is not None and version.number == before.number else [version]

@@ -22,7 +22,7 @@ _SIMPLE: dict[type[pl.DataType], str] = {
 
 
 def type_name(dtype: pl.DataType) -> str:
-    """The name of a column's type in manifests: int64, float64, str, bool, date, datetime[us,UTC], list[str], …"""
+    """The name of a column's type in manifests, such as int64, float64, str, datetime[us,UTC] or list[str]."""
     if isinstance(dtype, pl.Datetime):
         return f"datetime[{dtype.time_unit},{dtype.time_zone}]" if dtype.time_zone else f"datetime[{dtype.time_unit}]"
     if isinstance(dtype, pl.Duration):
@@ -35,7 +35,8 @@ def type_name(dtype: pl.DataType) -> str:
 
 
 def _instance(dtype: Any) -> pl.DataType:
-    return dtype() if isinstance(dtype, type) else dtype
+    made: pl.DataType = dtype() if isinstance(dtype, type) else dtype
+    return made
 
 
 def schema_of(table: pl.DataFrame) -> list[tuple[str, str]]:

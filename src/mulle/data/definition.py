@@ -66,8 +66,8 @@ def source(*, every: str | timedelta, start: str | datetime) -> Callable[[Rows],
 class Dataset:
     """A dataset as its project defines it.
 
-    `asked` is when a row's question is put, relative to its event time ("-2h": two hours before); `label_delay` is how long
-    after its event time the outcome is known.
+    `asked` is when a row's question is put, relative to its event time ("-2h": two hours before); `label_delay` is
+    how long after its event time the outcome is known.
     """
 
     name: str

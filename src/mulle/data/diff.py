@@ -38,15 +38,11 @@ def diff_versions(store: ObjectStore, a: Version, b: Version, key: Sequence[str]
             cause=f"one is {a.kind}, the other {b.kind}",
             cure="compare two tables or two trees of files",
         )
-    before, after = load(store, _digest(a)), load(store, _digest(b))
+    before, after = load(store, a.digest), load(store, b.digest)
     if isinstance(before, FilesManifest) or isinstance(after, FilesManifest):
         return Diff(a=a.ref, b=b.ref, kind="files", columns=[], files=_files(before, after))
     columns = _columns(before, after)
     return Diff(a=a.ref, b=b.ref, kind="table", columns=columns, rows=_rows(store, before, after, key))
-
-
-def _digest(version: Version) -> Digest:
-    return version.digest  # type: ignore[return-value]
 
 
 def _files(before: Any, after: Any) -> FileDiff:

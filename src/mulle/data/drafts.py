@@ -52,7 +52,7 @@ def normal(
 
 
 def _as_declared(table: pl.DataFrame, expect: type[Schema]) -> pl.DataFrame:
-    """Columns without values, and ints where floats are declared, get the declared type: each batch has the same types."""
+    """Columns without values, and ints where floats are declared, get the declared type: batches then agree."""
     casts = [
         pl.col(spec.name).cast(_DECLARED[spec.kind])
         for spec in expect.columns().values()
@@ -203,7 +203,7 @@ def _dtype(name: str) -> pl.DataType:
 
 def _recast(store: ObjectStore, base: Manifest, table: pl.DataFrame) -> pl.DataFrame:
     """All rows of `base` with the types of `table`: what an append that widens a type has to rewrite."""
-    return pl.concat([parts.read(store, entry) for entry in listed(store, base)]).cast(dict(table.schema))
+    return pl.concat([parts.read(store, entry) for entry in listed(store, base)]).cast(table.schema)
 
 
 def _check_new(store: ObjectStore, table: pl.DataFrame, base: Manifest, key: Sequence[str], name: str) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mulle.store import ObjectStore
-    from mulle.types import Digest
 
 
 def _csv(path: Path) -> pl.DataFrame:
@@ -34,9 +33,9 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
     ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
     ".ndjson": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-    ".arrow": lambda path: pl.read_ipc(path, memory_map=False),
-    ".feather": lambda path: pl.read_ipc(path, memory_map=False),
-    ".ipc": lambda path: pl.read_ipc(path, memory_map=False),
+    ".arrow": pl.read_ipc,
+    ".feather": pl.read_ipc,
+    ".ipc": pl.read_ipc,
 }
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".csv": lambda table, path: table.write_csv(path),
@@ -104,7 +103,8 @@ def matching(pattern: str, root: Path) -> list[Path]:
     if Path(whole).is_dir():
         found = [path for path in Path(whole).rglob("*") if path.is_file() and is_table_file(path)]
     else:
-        found = [Path(name) for name in glob.glob(whole, recursive=True) if Path(name).is_file()]  # noqa: PTH207 - absolute
+        names = glob.glob(whole, recursive=True)  # noqa: PTH207 - pathlib refuses absolute patterns
+        found = [Path(name) for name in names if Path(name).is_file()]
     if not found:
         raise DataError(f"no file matches {pattern}", cause=f"looked below {root}", cure="check the path of the source")
     return sorted(found)
@@ -146,12 +146,8 @@ def store_tree(store: ObjectStore, folder: Path) -> FilesManifest:
             relative = path.relative_to(folder).as_posix()
             entries.append(FileEntry(relative, status.st_size, stat.S_IMODE(status.st_mode), store.put_file(path)))
     entries.sort(key=lambda entry: entry.path)
-    return FilesManifest(bytes=sum(entry.size for entry in entries), entries=entries)
-
-
-def tree_digest(manifest: FilesManifest) -> Digest:
-    """The logical digest of a tree: its paths, modes and contents."""
-    return digest_value([[entry.path, entry.mode, entry.digest] for entry in manifest.entries])
+    logical = digest_value([[entry.path, entry.mode, entry.digest] for entry in entries])
+    return FilesManifest(bytes=sum(entry.size for entry in entries), logical=logical, entries=entries)
 
 
 def restore_tree(store: ObjectStore, manifest: FilesManifest, into: Path) -> None:

@@ -1,13 +1,15 @@
 """The logical digest of a table: its schema and its rows in order, however they are cut into parts.
 
-Rows are taken in blocks of 1,024. `chain` after block k is BLAKE3(chain before + canonical bytes of block k); the digest is
-BLAKE3(schema + chain + canonical bytes of the rows after the last whole block + number of rows). So an append needs only
-the rows after the last whole block. The canonical bytes are specified in docs/en/reference/formats.md.
+Rows are taken in blocks of 1,024. `chain` after block k is BLAKE3(chain before + canonical bytes of block k); the
+digest is BLAKE3(schema + chain + canonical bytes of the rows after the last whole block + number of rows). So an
+append needs only the rows after the last whole block. The canonical bytes are specified in
+docs/en/reference/formats.md.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,11 +17,10 @@ import polars as pl
 
 from mulle.data.columns import schema_of
 from mulle.hashing import digest_bytes, to_raw
+from mulle.types import Digest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mulle.types import Digest
+Cutter = Callable[[int, int], list[bytes]]
+"""The canonical bytes of a column's rows [low, high)."""
 
 BLOCK = 1024
 _SALT = b"mulle-rows-1"
@@ -29,7 +30,7 @@ class Chain(msgspec.Struct, frozen=True):
     """How far the digest of a table has come: the rows in whole blocks, and the chained digest of those."""
 
     rows: int
-    digest: str
+    digest: Digest
 
 
 EMPTY = Chain(0, digest_bytes(_SALT))
@@ -42,7 +43,7 @@ def extend(chain: Chain, table: pl.DataFrame) -> tuple[Digest, Chain]:
         chain: the whole blocks so far.
         table: every row after them, in order, with the types of the whole.
     """
-    columns = [_cutter(column) for column in table.get_columns()]
+    columns = _cutters(table)
     whole = table.height // BLOCK
     link = chain.digest
     for block in range(whole):
@@ -54,52 +55,58 @@ def extend(chain: Chain, table: pl.DataFrame) -> tuple[Digest, Chain]:
     return digest_bytes(b"".join([len(head).to_bytes(8, "little"), head, to_raw(link), rest])), reached
 
 
-def _block(columns: list[Callable[[int, int], list[bytes]]], low: int, high: int) -> bytes:
+def _block(columns: list[Cutter], low: int, high: int) -> bytes:
     return b"".join(piece for column in columns for piece in column(low, high))
 
 
-def _cutter(column: pl.Series) -> Callable[[int, int], list[bytes]]:
-    """A function that gives the canonical bytes of a column's rows [low, high): a null mask, then the values."""
+def _cutters(table: pl.DataFrame) -> list[Cutter]:
+    """For each column a function that gives the canonical bytes of its rows: a null mask, then the values."""
+    filled = table.select(_filled(name, dtype) for name, dtype in table.schema.items()).get_columns()
+    return [_cutter(column, values) for column, values in zip(table.get_columns(), filled, strict=True)]
+
+
+def _filled(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The column's values with nulls as zero or empty; time and truth as integers."""
+    column = pl.col(name)
+    if isinstance(dtype, pl.String | pl.Binary):
+        return column.fill_null(pl.lit("", pl.String) if isinstance(dtype, pl.String) else pl.lit(b"", pl.Binary))
+    if isinstance(dtype, pl.Boolean):
+        return column.cast(pl.UInt8).fill_null(0)
+    if dtype.is_temporal():
+        return column.to_physical().fill_null(0)
+    if dtype.is_numeric() and not dtype.is_decimal():
+        return column.fill_null(0)
+    return column
+
+
+def _cutter(column: pl.Series, values: pl.Series) -> Cutter:
     nulls: np.ndarray[Any, np.dtype[np.bool_]] | None = column.is_null().to_numpy() if column.null_count() else None
-    values = _values(column, has_nulls=nulls is not None)
+    pieces = _pieces(values)
 
     def cut(low: int, high: int) -> list[bytes]:
         if nulls is None or not nulls[low:high].any():
-            mask = b"\0"
-        else:
-            mask = b"\1" + np.packbits(nulls[low:high], bitorder="little").tobytes()
-        return [mask, *values(low, high)]
+            return [b"\0", *pieces(low, high)]
+        return [b"\1", np.packbits(nulls[low:high], bitorder="little").tobytes(), *pieces(low, high)]
 
     return cut
 
 
-def _values(column: pl.Series, *, has_nulls: bool) -> Callable[[int, int], list[bytes]]:
-    dtype = column.dtype
+def _pieces(values: pl.Series) -> Cutter:
+    dtype = values.dtype
     if isinstance(dtype, pl.String | pl.Binary):
-        return _texts(column)
+        return _texts(values)
     if isinstance(dtype, pl.Null):
         return lambda low, high: []  # noqa: ARG005 - the mask says it all
     if dtype.is_numeric() and not dtype.is_decimal():
-        return _fixed(column.fill_null(0) if has_nulls else column)
-    if dtype.is_temporal():
-        physical = column.to_physical()
-        return _fixed(physical.fill_null(0) if has_nulls else physical)
-    if isinstance(dtype, pl.Boolean):
-        return _fixed((column.fill_null(value=False) if has_nulls else column).cast(pl.UInt8))
-    listed = column.to_list()
+        array = np.ascontiguousarray(values.to_numpy())
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        return lambda low, high: [little[low:high].tobytes()]
+    listed = values.to_list()
     return lambda low, high: [_sized(msgspec.json.encode(listed[low:high], enc_hook=str))]
 
 
-def _fixed(column: pl.Series) -> Callable[[int, int], list[bytes]]:
-    array = np.ascontiguousarray(column.to_numpy())
-    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return lambda low, high: [little[low:high].tobytes()]
-
-
-def _texts(column: pl.Series) -> Callable[[int, int], list[bytes]]:
-    arrow = column.fill_null("" if isinstance(column.dtype, pl.String) else b"").to_arrow(
-        compat_level=pl.CompatLevel.oldest()
-    )
+def _texts(values: pl.Series) -> Cutter:
+    arrow = values.to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets_buffer, data = arrow.buffers()
     offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[arrow.offset : arrow.offset + len(arrow) + 1]
     raw = memoryview(data) if data is not None else memoryview(b"")

@@ -1,9 +1,9 @@
 """The manifest of a version: its schema and the ordered list of its parts, small however many parts there are.
 
-Each list in `levels` holds fewer than `FAN` entries. `levels[0]` are the newest parts; an entry of `levels[k]` names an object
-that lists exactly `FAN` entries of level k-1, all older than what `levels[k-1]` holds. An append adds one entry to `levels[0]`;
-a level that reaches `FAN` is sealed into such an object. So a manifest of n parts holds at most (FAN-1)·log_FAN(n) entries,
-and n appends write O(n log n) bytes of manifests in all.
+Each list in `levels` holds fewer than `FAN` entries. `levels[0]` are the newest parts; an entry of `levels[k]` names
+an object that lists exactly `FAN` entries of level k-1, all older than what `levels[k-1]` holds. An append adds one
+entry to `levels[0]`; a level that reaches `FAN` is sealed into such an object. So a manifest of n parts holds at most
+(FAN-1)·log_FAN(n) entries, and n appends write O(n log n) bytes of manifests in all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from mulle.data.logical import Chain
 from mulle.errors import StoreError
-from mulle.types import Digest  # noqa: TC001 - msgspec reads the annotation
+from mulle.types import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     event_time: str | None
     rows: int
     bytes: int
-    logical: str
+    logical: Digest
     chain: Chain
     levels: list[list[Entry]]
 
@@ -81,6 +81,7 @@ class FilesManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
 
     format: int = FORMAT
     bytes: int
+    logical: Digest
     entries: list[FileEntry]
 
 
@@ -146,7 +147,7 @@ def load_table(store: ObjectStore, digest: Digest) -> Manifest:
 
 def _parse(store: ObjectStore, digest: Digest) -> Manifest | FilesManifest:
     try:
-        manifest = _manifests.decode(store.get(digest))
+        manifest: Manifest | FilesManifest = _manifests.decode(store.get(digest))
     except msgspec.MsgspecError as error:
         raise StoreError(
             f"object {digest[:15]} is not a dataset's manifest", cause=str(error), cure="mulle data verify"

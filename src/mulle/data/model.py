@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from mulle.types import Digest
+
 Kind = Literal["table", "files"]
 
 
@@ -19,8 +21,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     dataset: str
     number: int
-    digest: str
-    logical: str
+    digest: Digest
+    logical: Digest
     parent: int | None
     at: datetime
     message: str
@@ -88,7 +90,10 @@ class ColumnChange(msgspec.Struct, frozen=True):
 
 
 class RowDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows by key: counts, and the first few of each. Without a key a changed row reads as one removed and one added."""
+    """Rows by key: counts, and the first few of each.
+
+    Without a key a changed row reads as one removed and one added.
+    """
 
     key: list[str]
     added: int

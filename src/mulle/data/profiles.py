@@ -36,7 +36,7 @@ def profile_version(catalog: Catalog, store: ObjectStore, version: Version) -> P
     held = _known(catalog, [version.digest])
     if held:
         return decode(store.get(held[version.digest]))
-    entries = list(manifest.parts(store, manifest.load_table(store, version.digest)))  # type: ignore[arg-type]
+    entries = list(manifest.parts(store, manifest.load_table(store, version.digest)))
     known = _known(catalog, [entry.digest for entry in entries])
     made: dict[str, Profile] = {}
     profiles: list[Profile] = []

@@ -1,155 +1,130 @@
-"""Making a version of rows: draft it, make its objects durable, add it in one transaction; again if the head has moved."""
+"""Making a version of rows: draft it, make its objects durable, add it in one transaction; anew if the head moved."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mulle.data import drafts, manifest, versions
+from mulle.data import drafts, versions
+from mulle.data.manifest import encode, load_table
 from mulle.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     import polars as pl
 
     from mulle.catalog import Catalog, Tx
-    from mulle.data.definition import Dataset
     from mulle.data.manifest import FilesManifest, Manifest
     from mulle.data.model import Version
     from mulle.store import ObjectStore
-    from mulle.types import Digest
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What a commit knows of its dataset: name, key, event time, and the message and watermark of the version."""
+class Move:
+    """Where a source's cursor goes; `compare` refuses it when the cursor no longer stands at `since`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    fingerprint: str = ""
+    compare: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be committed besides the rows. `facts` go into the event; `move` happens in the same transaction."""
 
     name: str
-    key: Sequence[str]
-    event_time: str | None
+    key: Sequence[str] = ()
+    event_time: str | None = None
     message: str = ""
     watermark: datetime | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    move: Move | None = None
+
+
+class OvertakenError(Exception):
+    """Another process has moved the source's cursor: what was to be committed is already there."""
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """Writes versions. Any number of processes may publish to one dataset; each version is added once, none is lost."""
+    """Writes versions. Any number of processes may publish to one dataset: each version is added once, none is lost."""
 
     catalog: Catalog
     store: ObjectStore
 
-    def commit(
-        self, shape: Shape, table: pl.DataFrame, *, append: bool, facts: dict[str, Any] | None = None, **cursor: Any
-    ) -> tuple[Version | None, bool]:
+    def commit(self, request: Request, table: pl.DataFrame, *, append: bool) -> Version:
         """Add the rows, after those of the head with `append`, instead of them without.
 
-        The same content as the head's makes no version. With `since` and `until` (or `fingerprint`) the source's cursor moves
-        in the same transaction; (None, False) says that another process has moved it.
+        The same content as the head's makes no version.
+
+        Raises:
+            OvertakenError: the source's cursor no longer stands where the request says.
         """
         while True:
-            head = self._head(shape.name)
-            _refuse_emptying(shape.name, table, head, append=append)
-            base = self._base(head) if append else None
-            made = drafts.draft(self.store, table, shape.name, key=shape.key, event_time=shape.event_time, base=base)
-            watermark = _watermark(shape, table, head if append else None)
-            done = self._publish(shape, made, made.logical, head, watermark, facts or {}, cursor)
+            head = self.find_head(request.name)
+            _refuse_emptying(request.name, table, head, append=append)
+            base = load_table(self.store, head.digest) if append and head is not None else None
+            made = drafts.draft(
+                self.store, table, request.name, key=request.key, event_time=request.event_time, base=base
+            )
+            watermark = _watermark(request, table, head if append else None)
+            done = self._publish(request, made, head, watermark)
             if done is not None:
                 return done
 
-    def commit_files(self, shape: Shape, tree: FilesManifest, logical: str) -> Version:
+    def commit_files(self, request: Request, tree: FilesManifest) -> Version:
         """Add a tree of files; the same content as the head's makes no version."""
         while True:
-            done = self._publish(shape, tree, logical, self._head(shape.name), shape.watermark, {}, {})
+            done = self._publish(request, tree, self.find_head(request.name), request.watermark)
             if done is not None:
-                assert done[0] is not None
-                return done[0]
+                return done
 
-    def append(
-        self, definition: Dataset, table: pl.DataFrame, *, message: str, watermark: datetime, **rest: Any
-    ) -> tuple[Version | None, bool]:
-        """Append a window's rows and move the cursor from `since` to `watermark`."""
-        facts, since = rest["facts"], rest["since"]
-        shape = Shape(definition.name, definition.key, definition.event_time, message, watermark)
-        rows = drafts.normal(table, shape.name, key=shape.key, event_time=shape.event_time, expect=definition.expect)
-        return self.commit(shape, rows, append=True, facts=facts, since=since, until=watermark)
-
-    def replace(
-        self, definition: Dataset, table: pl.DataFrame, *, message: str, fingerprint: str, facts: dict[str, Any]
-    ) -> Version:
-        """Replace the rows by those of the source's files, and remember the files' fingerprint."""
-        shape = Shape(definition.name, definition.key, definition.event_time, message)
-        rows = drafts.normal(table, shape.name, key=shape.key, event_time=shape.event_time, expect=definition.expect)
-        version, _ = self.commit(shape, rows, append=False, facts=facts, fingerprint=fingerprint)
-        assert version is not None
-        return version
-
-    def skip(self, name: str, since: datetime | None, until: datetime) -> bool:
+    def skip(self, name: str, move: Move) -> bool:
         """Move the cursor past windows without rows; False when another process has moved it."""
         with self.catalog.write() as tx:
-            if not _cursor_is(tx, name, since):
+            if versions.stands_at(tx, name) != move.since:
                 return False
-            event = tx.event(f"dataset:{name}", {"collected": until.isoformat(), "rows": 0})
-            versions.move_cursor(tx, name, until, "", event)
+            event = tx.event(f"dataset:{name}", {"collected": move.until, "rows": 0})
+            versions.move_cursor(tx, name, move.until, "", event)
             return True
 
-    def _head(self, name: str) -> Version | None:
+    def find_head(self, name: str) -> Version | None:
+        """The newest version; None where nothing was ever committed."""
         with self.catalog.read() as tx:
             return versions.find_head(tx, name)
 
-    def _base(self, head: Version | None) -> Manifest | None:
-        return None if head is None else manifest.load_table(self.store, head.digest)  # type: ignore[arg-type]
-
     def _publish(
-        self,
-        shape: Shape,
-        made: Manifest | FilesManifest,
-        logical: str,
-        head: Version | None,
-        watermark: datetime | None,
-        facts: dict[str, Any],
-        cursor: dict[str, Any],
-    ) -> tuple[Version | None, bool] | None:
-        """The outcome, or None when the head has moved since it was read and all has to be done again."""
-        same = head is not None and head.logical == logical
-        digest: Digest = head.digest if same and head is not None else self.store.put(manifest.encode(made))  # type: ignore[assignment]
-        if same and not cursor:
-            return head, True
+        self, request: Request, made: Manifest | FilesManifest, head: Version | None, watermark: datetime | None
+    ) -> Version | None:
+        """The version, or None when the head has moved since it was read and all has to be done again."""
+        same = head is not None and head.logical == made.logical
+        if same and request.move is None:
+            return head
+        digest = None if same else self.store.put(encode(made))
         self.store.flush()
         with self.catalog.write() as tx:
-            if "since" in cursor and not _cursor_is(tx, shape.name, cursor["since"]):
-                return None, False
-            now = versions.find_head(tx, shape.name)
-            if (now.number if now is not None else None) != (head.number if head is not None else None):
+            _refuse_overtaken(tx, request)
+            if _number(versions.find_head(tx, request.name)) != _number(head):
                 return None
-            if same and head is not None:
-                version, event = head, head.event
-            else:
-                version = versions.publish(
-                    tx,
-                    shape.name,
-                    made,
-                    digest,
-                    logical=logical,
-                    parent=head,
-                    message=shape.message,
-                    watermark=watermark,
-                    facts=facts,
-                )
-                event = version.event
-            if cursor:
-                versions.move_cursor(tx, shape.name, cursor.get("until"), cursor.get("fingerprint", ""), event)
-            return version, True
+            version = head
+            if digest is not None:
+                new = versions.New(request.name, made, digest, head, request.message, watermark, request.facts)
+                version = versions.publish(tx, new)
+            if request.move is not None and version is not None:
+                versions.move_cursor(tx, request.name, request.move.until, request.move.fingerprint, version.event)
+            return version
 
 
-def _cursor_is(tx: Tx, name: str, since: datetime | None) -> bool:
-    """Whether the next window still begins at `since`."""
-    until, _ = versions.cursor(tx, name)
-    if until is None:
-        head = versions.find_head(tx, name)
-        until = head.watermark if head is not None else None
-    return until == since
+def _refuse_overtaken(tx: Tx, request: Request) -> None:
+    move = request.move
+    if move is not None and move.compare and versions.stands_at(tx, request.name) != move.since:
+        raise OvertakenError
+
+
+def _number(version: Version | None) -> int | None:
+    return None if version is None else version.number
 
 
 def _refuse_emptying(name: str, table: pl.DataFrame, head: Version | None, *, append: bool) -> None:
@@ -157,14 +132,14 @@ def _refuse_emptying(name: str, table: pl.DataFrame, head: Version | None, *, ap
         raise DataError(
             f"nothing to commit to dataset '{name}'",
             cause=f"the table has no rows, and {head.ref} has {head.rows}",
-            cure="look at where the rows come from; to leave the dataset empty, commit to a new name",
+            cure="look at where the rows come from; to begin an empty dataset, commit to a new name",
         )
 
 
-def _watermark(shape: Shape, table: pl.DataFrame, base: Version | None) -> datetime | None:
+def _watermark(request: Request, table: pl.DataFrame, base: Version | None) -> datetime | None:
     """What was given, or the newest event time; an append never takes it back."""
-    found: datetime | None = shape.watermark
-    if found is None and shape.event_time is not None:
-        found = table[shape.event_time].max()  # type: ignore[assignment]
+    found: datetime | None = request.watermark
+    if found is None and request.event_time is not None:
+        found = table[request.event_time].max()  # type: ignore[assignment]
     before = base.watermark if base is not None else None
     return max(found, before) if found is not None and before is not None else found or before

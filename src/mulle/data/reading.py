@@ -53,8 +53,8 @@ def read_version(
 ) -> pl.DataFrame:
     """The rows of a version in order, those with an event time in [start, end) where a bound is given.
 
-    Parts outside the bounds are not read; decoded parts are kept for the next reader in this process. The rows must not be
-    changed in place.
+    Parts outside the bounds are not read; decoded parts are kept for the next reader in this process. The rows must
+    not be changed in place.
 
     Raises:
         DataError: there is no such column, or bounds were given and the version has no event time.

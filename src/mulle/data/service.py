@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from mulle.data.model import (
     Version,
     VersionDetail,
 )
-from mulle.data.publishing import Publisher, Shape
+from mulle.data.publishing import Publisher, Request
 from mulle.errors import DataError
 from mulle.stats.profile import ProfileSummary, summarise
 from mulle.verbs import verb
@@ -66,7 +67,7 @@ class DataService:
     def show(self, ref: str) -> VersionDetail:
         """A version with its columns, key and stored pieces."""
         version = self.resolve(ref)
-        held = manifest.load(self._store, version.digest)  # type: ignore[arg-type]
+        held = manifest.load(self._store, version.digest)
         if isinstance(held, manifest.FilesManifest):
             pieces = [PartInfo(digest=e.digest, rows=0, bytes=e.size, path=e.path) for e in held.entries]
             return VersionDetail(version=version, key=[], event_time=None, parts=pieces)
@@ -87,14 +88,14 @@ class DataService:
         """What changed from version `a` to version `b`: columns, rows by key (the dataset's own by default), files."""
         before, after = self.resolve(a), self.resolve(b)
         if not key and before.kind == after.kind == "table":
-            key = tuple(manifest.load_table(self._store, after.digest).key)  # type: ignore[arg-type]
+            key = tuple(manifest.load_table(self._store, after.digest).key)
         return diff_versions(self._store, before, after, key)
 
     @verb("read")
     def rows(self, ref: str, limit: int = 20, offset: int = 0) -> RowPage:
         """Some rows of a version, in order."""
         version = self.resolve(ref)
-        held = manifest.load_table(self._store, version.digest)  # type: ignore[arg-type]
+        held = manifest.load_table(self._store, version.digest)
         table = reading.page(self._store, held, offset, limit)
         rows = msgspec.to_builtins([[*row] for row in table.iter_rows()], enc_hook=str)
         return RowPage(ref=version.ref, total=version.rows, offset=offset, columns=schema_of(table), rows=rows)
@@ -122,7 +123,9 @@ class DataService:
         event_time: str | None = None,
         watermark: datetime | None = None,
     ) -> Version:
-        """Make a version of a table, a table's file or a folder of files. The same content as the head's gives the head.
+        """Make a version of a table, a table's file or a folder of files.
+
+        The same content as the head's gives the head.
 
         Args:
             name: the dataset, or its definition, which brings key, event time and declared schema with it.
@@ -137,38 +140,37 @@ class DataService:
             DataError: the data cannot be read, has no columns, or a key repeats.
             SchemaSkewError: appended rows do not have the dataset's columns and types, or not the declared ones.
         """
-        shape, definition = self._shape(name, key, event_time, message, watermark)
-        _require_name(shape.name)
+        definition = name if isinstance(name, Dataset) else None
+        request = self._request(name, key, event_time)
+        request = replace(request, message=message, watermark=watermark)
         if isinstance(data, str | Path):
             path = Path(data)
             if path.is_dir():
-                return self._commit_folder(shape, path)
+                return self._commit_folder(request, path)
             data = files.read_table_file(path)
         expect = definition.expect if definition is not None else None
-        table = drafts.normal(data, shape.name, key=shape.key, event_time=shape.event_time, expect=expect)
-        facts = collecting.inspect(definition, table, None) if definition is not None else {}
-        if append and not table.height and (head := self.find_head(shape.name)) is not None:
+        table = drafts.normal(data, request.name, key=request.key, event_time=request.event_time, expect=expect)
+        if definition is not None:
+            request = replace(request, facts=collecting.inspect(definition, table, None))
+        if append and not table.height and (head := self.find_head(request.name)) is not None:
             return head
-        version, _ = self._publisher.commit(shape, table, append=append, facts=facts)
-        assert version is not None
-        return version
+        return self._publisher.commit(request, table, append=append)
 
-    def _commit_folder(self, shape: Shape, path: Path) -> Version:
+    def _commit_folder(self, request: Request, path: Path) -> Version:
         tree = files.store_tree(self._store, path)
         if not tree.entries:
             raise DataError(f"nothing to commit from {path}", cause="the folder has no files", cure="check the path")
-        return self._publisher.commit_files(shape, tree, files.tree_digest(tree))
+        return self._publisher.commit_files(request, tree)
 
-    def _shape(
-        self, name: str | Dataset, key: Sequence[str], event_time: str | None, message: str, watermark: datetime | None
-    ) -> tuple[Shape, Dataset | None]:
+    def _request(self, name: str | Dataset, key: Sequence[str], event_time: str | None) -> Request:
         if isinstance(name, Dataset):
-            return Shape(name.name, name.key, name.event_time, message, watermark), name
+            key, event_time, name = name.key, name.event_time, name.name
+        _require_name(name)
         if not key or event_time is None:
             with self._catalog.read() as tx:
                 before_key, before_time = versions.described(tx, name)
             key, event_time = key or before_key, event_time or before_time
-        return Shape(name, tuple(key), event_time, message, watermark), None
+        return Request(name, tuple(key), event_time)
 
     def read(
         self,
@@ -179,7 +181,7 @@ class DataService:
     ) -> pl.DataFrame:
         """The rows of a version in order, those with an event time in [start, end) where a bound is given."""
         version = ref if isinstance(ref, Version) else self.resolve(ref)
-        return reading.read_version(self._store, version.digest, columns, start, end)  # type: ignore[arg-type]
+        return reading.read_version(self._store, version.digest, columns, start, end)
 
     def checkout(self, ref: str, path: Path) -> Path:
         """Write a version out: a tree of files below `path`; a table to `path`, in the format that its ending names.
@@ -187,12 +189,12 @@ class DataService:
         A table whose path has no ending becomes `<path>/<dataset>.parquet`. Gives the path written.
         """
         version = self.resolve(ref)
-        held = manifest.load(self._store, version.digest)  # type: ignore[arg-type]
+        held = manifest.load(self._store, version.digest)
         if isinstance(held, manifest.FilesManifest):
             files.restore_tree(self._store, held, path)
             return path
         target = path if path.suffix else path / f"{version.dataset}.parquet"
-        files.write_table_file(reading.read_version(self._store, version.digest), target)  # type: ignore[arg-type]
+        files.write_table_file(reading.read_version(self._store, version.digest), target)
         return target
 
     def head(self, name: str) -> Version:
@@ -206,8 +208,7 @@ class DataService:
 
     def find_head(self, name: str) -> Version | None:
         """The newest version of a dataset; None where nothing was ever committed."""
-        with self._catalog.read() as tx:
-            return versions.find_head(tx, name)
+        return self._publisher.find_head(name)
 
     def resolve(self, ref: str) -> Version:
         """The version that `name`, `name@3`, `name@HEAD~1` or `name@b3:prefix` means."""
@@ -259,7 +260,7 @@ class DataService:
 
     def parts(self, version: Version) -> tuple[manifest.Entry, ...]:
         """The stored parts of a table's version, in row order."""
-        return tuple(reading.parts_between(self._store, version.digest))  # type: ignore[arg-type]
+        return tuple(reading.parts_between(self._store, version.digest))
 
     def objects(self, version: Version) -> tuple[str, ...]:
         """The digests of all objects that a version needs, its manifest first."""

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 def objects_of(store: ObjectStore, version: Version) -> Iterator[tuple[Digest, int]]:
     """The objects that a version needs with their sizes (0 where unknown): manifest, lists of parts, parts or files."""
-    digest: Digest = version.digest  # type: ignore[assignment]
-    yield digest, 0
-    held = manifest.load(store, digest)
+    yield version.digest, 0
+    held = manifest.load(store, version.digest)
     if isinstance(held, manifest.FilesManifest):
         yield from ((entry.digest, entry.size) for entry in held.entries)
         return

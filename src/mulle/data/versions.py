@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, func, insert, select
+import msgspec
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from mulle.data.manifest import FilesManifest, Manifest
 from mulle.data.model import DatasetSummary, Version
 from mulle.data.tables import branch, dataset, dataset_version, source_cursor
 from mulle.errors import DataError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     from sqlalchemy import Row
 
     from mulle.catalog import Tx
-    from mulle.data.manifest import FilesManifest, Manifest
     from mulle.types import Digest
 
 MAIN = "main"
@@ -46,6 +47,7 @@ def _replacing(table: Any) -> Any:
     return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others)
 
 
+_DATASET_TO = _replacing(dataset)
 _BRANCH_TO = _replacing(branch)
 _CURSOR_TO = _replacing(source_cursor)
 
@@ -130,66 +132,60 @@ def _by_digest(tx: Tx, name: str, prefix: str) -> Version:
     raise DataError(f"'{name}@{prefix}' is not one version", cause=cause, cure=f"mulle data log {name}")
 
 
-def publish(
-    tx: Tx,
-    name: str,
-    manifest: Manifest | FilesManifest,
-    digest: Digest,
-    *,
-    logical: str,
-    parent: Version | None,
-    message: str,
-    watermark: datetime | None,
-    facts: dict[str, Any],
-) -> Version:
-    """Add the version after `parent`, point the branch at it, and record event and node."""
-    number = (tx.execute(_LAST, {"name": name}).scalar() or 0) + 1
-    columns = getattr(manifest, "schema", [])
-    rows = getattr(manifest, "rows", 0)
-    kind = "table" if columns else "files"
-    payload = {
-        "digest": digest,
-        "logical": logical,
-        "parent": parent.number if parent is not None else None,
-        "rows": rows,
-        "bytes": manifest.bytes,
-        "watermark": watermark.isoformat() if watermark is not None else None,
-        "message": message,
-        **facts,
-    }
+@dataclass(frozen=True)
+class New:
+    """A version that is about to be published after `parent`."""
+
+    name: str
+    manifest: Manifest | FilesManifest
+    digest: Digest
+    parent: Version | None
+    message: str
+    watermark: datetime | None
+    facts: Mapping[str, Any]
+
+
+def publish(tx: Tx, new: New) -> Version:
+    """Add the version, point the branch at it, and record event and node."""
+    number = (tx.execute(_LAST, {"name": new.name}).scalar() or 0) + 1
+    made = new.manifest
     version = Version(
-        dataset=name,
+        dataset=new.name,
         number=number,
-        digest=digest,
-        logical=logical,
-        parent=payload["parent"],
+        digest=new.digest,
+        logical=made.logical,
+        parent=None if new.parent is None else new.parent.number,
         at=tx.now,
-        message=message,
-        kind=kind,  # type: ignore[arg-type]
-        rows=rows,
-        bytes=manifest.bytes,
-        schema=columns,
-        watermark=watermark,
-        event=tx.event(f"dataset:{name}@{number}", payload),
+        message=new.message,
+        kind="table" if isinstance(made, Manifest) else "files",
+        rows=made.rows if isinstance(made, Manifest) else 0,
+        bytes=made.bytes,
+        schema=made.schema if isinstance(made, Manifest) else [],
+        watermark=new.watermark,
+        event="",
     )
-    _define(tx, name, kind, getattr(manifest, "key", []), getattr(manifest, "event_time", None))
-    tx.execute(_INSERT, {field: getattr(version, field) for field in version.__struct_fields__})
-    point(tx, name, number)
-    tx.node("dataset_version", f"dataset:{version.ref}", digest)
+    version = msgspec.structs.replace(version, event=tx.event(f"dataset:{version.ref}", _payload(version, new.facts)))
+    key, event_time = (made.key, made.event_time) if isinstance(made, Manifest) else ([], None)
+    _define(tx, version, key, event_time)
+    tx.execute(_INSERT, {name: getattr(version, name) for name in version.__struct_fields__})
+    point(tx, new.name, number)
+    tx.node("dataset_version", f"dataset:{version.ref}", new.digest)
     return version
 
 
-def _define(tx: Tx, name: str, kind: str, key: Sequence[str], event_time: str | None) -> None:
+def _payload(version: Version, facts: Mapping[str, Any]) -> dict[str, Any]:
+    told = ("digest", "logical", "parent", "rows", "bytes", "watermark", "message")
+    return {**{name: getattr(version, name) for name in told}, **facts}
+
+
+def _define(tx: Tx, version: Version, key: Sequence[str], event_time: str | None) -> None:
     """Keep what is known of a dataset; what does not change is not written again."""
-    row = _first(tx, _DATASET, name=name)
-    if row is not None and (row.kind, row.key, row.event_time) == (kind, list(key), event_time):
+    row = _first(tx, _DATASET, name=version.dataset)
+    if row is not None and (row.kind, row.key, row.event_time) == (version.kind, list(key), event_time):
         return
     created = tx.now if row is None else row.created
-    values = {"name": name, "kind": kind, "key": list(key), "event_time": event_time, "created": created}
-    tx.execute(_DATASET_TO, values)
-
-
-_DATASET_TO = _replacing(dataset)
+    known = {"name": version.dataset, "kind": version.kind, "key": list(key), "event_time": event_time}
+    tx.execute(_DATASET_TO, {**known, "created": created})
 
 
 def point(tx: Tx, name: str, number: int) -> None:
@@ -206,8 +202,8 @@ def described(tx: Tx, name: str) -> tuple[list[str], str | None]:
 def summaries(tx: Tx) -> list[DatasetSummary]:
     """Every dataset with its head, by name."""
     heads = {row.dataset: _version(row) for row in tx.execute(_HEAD.where(branch.c.name == MAIN))}
-    counts = select(dataset_version.c.dataset, func.count()).group_by(dataset_version.c.dataset)
-    count: dict[str, int] = {name: number for name, number in tx.execute(counts)}  # noqa: C416 - rows to pairs
+    counts = select(dataset_version.c.dataset, func.count().label("versions")).group_by(dataset_version.c.dataset)
+    count: dict[str, int] = {row.dataset: row.versions for row in tx.execute(counts)}
     return [
         DatasetSummary(
             name=row.name,
@@ -229,11 +225,13 @@ def cursor(tx: Tx, name: str) -> tuple[datetime | None, str]:
     return (None, "") if row is None else (row.until, row.fingerprint)
 
 
+def stands_at(tx: Tx, name: str) -> datetime | None:
+    """Where the source's next window begins: at the cursor, or at the watermark of what was committed by hand."""
+    until, _ = cursor(tx, name)
+    found = find_head(tx, name) if until is None else None
+    return until if found is None else found.watermark
+
+
 def move_cursor(tx: Tx, name: str, until: datetime | None, fingerprint: str, event: str) -> None:
     """Record how far the source has been collected; in the same transaction as the version that it led to."""
     tx.execute(_CURSOR_TO, {"dataset": name, "until": until, "fingerprint": fingerprint, "event": event})
-
-
-def forget_cursor(tx: Tx, name: str) -> None:
-    """Let the next collection begin at the head's watermark."""
-    tx.execute(delete(source_cursor).where(source_cursor.c.dataset == name))

@@ -21,8 +21,8 @@ Compute = Callable[[Any], Any]
 class FeatureView:
     """A feature view. It stays a plain function: `view(table)` calls it.
 
-    A row of its output with event time t may be used from t + `delay` on, for `ttl`. It may depend on rows of the source up
-    to t and, where `lookback` is given, on none before t - lookback.
+    A row of its output with event time t may be used from t + `delay` on, for `ttl`. It may depend on rows of the
+    source up to t and, where `lookback` is given, on none before t - lookback.
     """
 
     name: str
@@ -49,7 +49,7 @@ class FeatureView:
         return self.source.event_time
 
     def withheld(self) -> list[str]:
-        """The source's columns that the function is not given, because their values come later than the view may be used."""
+        """The source's columns that the function is not given: their values come later than the view may be used."""
         return self.source.outcomes() if self.delay < self.source.label_delay else []
 
 
@@ -67,10 +67,10 @@ def feature_view(
         entity: the columns that say whose features a row has; they are in the source and in the rows that ask.
         source: the dataset that the function is given.
         ttl: how long a row may be used after it became available.
-        available_after: how long after its event time a row is known. By default the source's label delay where it has a
-            label, otherwise at once. Below the label delay the function is not given the outcome columns.
-        lookback: how far back of a row the function looks. Without it the function is given all history, which is always
-            right and slower; `mulle features check` finds a lookback that is too short.
+        available_after: how long after its event time a row is known. By default the source's label delay where it
+            has a label, otherwise at once. Below the label delay the function is not given the outcome columns.
+        lookback: how far back of a row the function looks. Without it the function is given all history, which is
+            always right and slower; `mulle features check` finds a lookback that is too short.
     """
     if isinstance(entity, str) or not entity:
         raise FeatureError(

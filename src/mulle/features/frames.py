@@ -42,7 +42,7 @@ def span_for(view: FeatureView, first: datetime, last: datetime) -> Span:
     return Span(start, since, last - view.delay + INSTANT)
 
 
-def parts_for(store: ObjectStore, view: FeatureView, manifest: Digest, span: Span) -> list[Entry]:
+def parts_for(store: ObjectStore, manifest: Digest, span: Span) -> list[Entry]:
     """The source's parts that computing the span may read."""
     return parts_between(store, manifest, span.start, span.end)
 
@@ -53,7 +53,7 @@ def frame_for(store: ObjectStore, view: FeatureView, manifest: Digest, span: Spa
     Raises:
         FeatureError: the function failed, or its output lacks an entity column, the event time or any feature.
     """
-    parts = tuple(entry.digest for entry in parts_for(store, view, manifest, span))
+    parts = tuple(entry.digest for entry in parts_for(store, manifest, span))
     key = (view.function, view.entity, parts, span)
     held = _kept.get(key)
     if held is None:

@@ -1,8 +1,8 @@
 """The leak detector: does a feature's value depend on rows that it must not have seen?
 
-A row with event time t may depend on source rows up to t. So computing the view without the rows from some instant on must
-give all earlier rows the same values; where it does not, the view looks ahead. In the same way a declared lookback is
-tried: without the rows before cut - lookback, all rows from the cut on must stay the same.
+A row with event time t may depend on source rows up to t. So computing the view without the rows from some instant on
+must give all earlier rows the same values; where it does not, the view looks ahead. In the same way a declared
+lookback is tried: without the rows before cut - lookback, all rows from the cut on must stay the same.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def newest(
-    store: ObjectStore, view: FeatureView, manifest: Digest, since: datetime | None, until: datetime, code: str
+    store: ObjectStore, view: FeatureView, manifest: Digest, since: datetime | None, until: datetime, *, code: str = ""
 ) -> tuple[OnlineView, list[OnlineRow]]:
     """What the online store has to take in so that it stands at `until`, when it stood at `since`.
 

@@ -44,8 +44,8 @@ class OnlineFeatures(msgspec.Struct, frozen=True, kw_only=True):
 class Leak(msgspec.Struct, frozen=True, kw_only=True):
     """A feature whose value changes when rows are taken away that it must not depend on.
 
-    `kind` is "future" when they are later than the row (the view looks ahead), "lookback" when they are earlier than its
-    declared lookback (the view looks further back than it says).
+    `kind` is "future" when they are later than the row (the view looks ahead), "lookback" when they are earlier than
+    its declared lookback (the view looks further back than it says).
     """
 
     view: str

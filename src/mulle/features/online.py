@@ -49,8 +49,9 @@ class OnlineStore(Protocol):
     def write(self, view: OnlineView, rows: Iterable[OnlineRow]) -> None:
         """Take in rows and move the view's watermark to `view.until`, both or neither.
 
-        A row replaces the entity's held one unless that has a later event. Once or twice is the same. When `view.code` or its
-        columns differ from what is held, the view's held rows are dropped first. A watermark never moves back.
+        A row replaces the entity's held one unless that has a later event. Once or twice is the same. When
+        `view.code` or its columns differ from what is held, the view's held rows are dropped first. A watermark never
+        moves back.
         """
 
     def read(self, view: str, keys: Sequence[Key], now: int) -> list[list[Any] | None]:
@@ -74,7 +75,9 @@ CREATE TABLE IF NOT EXISTS feature (
     view TEXT NOT NULL, key BLOB NOT NULL, event INTEGER NOT NULL, available INTEGER NOT NULL, expires INTEGER NOT NULL,
     data BLOB NOT NULL, PRIMARY KEY (view, key)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS materialised (view TEXT PRIMARY KEY, until INTEGER NOT NULL, about BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS materialised (
+    view TEXT PRIMARY KEY, until INTEGER NOT NULL, about BLOB NOT NULL
+) WITHOUT ROWID;
 """
 _UPSERT = """
 INSERT INTO feature (view, key, event, available, expires, data) VALUES (?, ?, ?, ?, ?, ?)
@@ -168,8 +171,8 @@ class SqliteOnline:
             self._local.connection, self._local.pid = connection, os.getpid()
             with self._lock:
                 self._open.append(connection)
-        connection = self._local.connection
-        return connection
+        held: sqlite3.Connection = self._local.connection
+        return held
 
     def _explained(self) -> _Explained:
         return _Explained(self.path)
@@ -184,7 +187,7 @@ class _Explained:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, sqlite3.Error):
             raise FeatureError(
                 f"the online features in {self._path} cannot be read or written",

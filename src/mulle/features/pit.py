@@ -1,4 +1,4 @@
-"""The point-in-time join: each row gets the features that were available at the instant it was asked, and no later ones."""
+"""The point-in-time join: each row gets the features that were available when it was asked, and no later ones."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def point_in_time(spine: pl.DataFrame, frames: Sequence[ViewFrame], asked: str) 
     """The spine's rows, all of them and in their order, with the features of every frame.
 
     A row gets the values of the frame's row with its entity and the latest event time whose availability (event time +
-    delay) is not after `asked`; of several with that event time, the one that arrived last. Where that is more than `ttl`
-    before `asked`, or there is none, or entity or `asked` is null, the features are null.
+    delay) is not after `asked`; of several with that event time, the one that arrived last. Where that is more than
+    `ttl` before `asked`, or there is none, or entity or `asked` is null, the features are null.
 
     Raises:
         FeatureError: an entity column is missing or of another type, or two columns would share a name.
@@ -84,8 +84,8 @@ def _available(frame: ViewFrame, instant: pl.DataType) -> pl.DataFrame:
 def reasons(spine: pl.DataFrame, frames: Sequence[ViewFrame], asked: str) -> pl.DataFrame:
     """Why features are null: a text column per frame, null where a row was found.
 
-    "no entity" (the row's entity is null), "unknown" (the frame has no row of that entity), "not yet" (it has, but none was
-    available when asked), "expired" (the newest available one is older than the ttl).
+    "no entity" (the row's entity is null), "unknown" (the frame has no row of that entity), "not yet" (it has, but
+    none was available when asked), "expired" (the newest available one is older than the ttl).
     """
     _check(spine, frames, asked)
     columns = [_reason(spine.select(*frame.entity, asked), frame, asked) for frame in frames]
@@ -124,7 +124,7 @@ def _check(spine: pl.DataFrame, frames: Sequence[ViewFrame], asked: str) -> None
             cause="it says when each row is asked about",
             cure="add it, or name the column that does",
         )
-    taken = {name: "the rows" for name in spine.columns}
+    taken = dict.fromkeys(spine.columns, "the rows")
     for frame in frames:
         for name in frame.entity:
             _check_entity(spine, frame, name)

@@ -37,6 +37,7 @@ class FeatureService:
         store: ObjectStore,
         data: DataService,
         online: OnlineStore,
+        *,
         views: Callable[[], Mapping[str, FeatureView]],
         roots: Sequence[Path] = (),
     ) -> None:
@@ -60,10 +61,10 @@ class FeatureService:
 
     @verb("read")
     def check(self, view: str, cuts: int = 8, seed: int = 0) -> LeakReport:
-        """Whether the view looks ahead, or further back than it says: its values are computed anew on truncated data."""
+        """Whether the view looks ahead, or further back than it says: it is computed anew on truncated data."""
         defined = self._view(view)
         version = self._data.head(defined.source.name)
-        rows = read_version(self._store, version.digest)  # type: ignore[arg-type]
+        rows = read_version(self._store, version.digest)
         leaks = find_leaks(defined, rows, cuts=cuts, seed=seed)
         withheld = [name for name in defined.withheld() if name in rows.columns]
         return LeakReport(view=view, version=version.ref, cuts=cuts, rows=rows.height, withheld=withheld, leaks=leaks)
@@ -72,8 +73,8 @@ class FeatureService:
     def materialize(self, view: str, until: datetime | None = None) -> Materialized:
         """Bring the view's online features up to `until` (now by default), from where they stand; exactly once.
 
-        What the source has not collected yet is left for the next time. After a change of the view's code its features are
-        made anew.
+        What the source has not collected yet is left for the next time. After a change of the view's code its
+        features are made anew.
         """
         defined = self._view(view)
         version = self._data.head(defined.source.name)
@@ -85,7 +86,7 @@ class FeatureService:
             reached = min(reached, version.watermark + defined.delay)
         if since is not None and since >= reached:
             return Materialized(view=view, version=version.ref, since=since, until=since, rows=0)
-        about, rows = newest(self._store, defined, version.digest, since, reached, code)  # type: ignore[arg-type]
+        about, rows = newest(self._store, defined, version.digest, since, reached, code=code)
         self._online.write(about, rows)
         self._record(defined, version.ref, reached, len(rows))
         return Materialized(view=view, version=version.ref, since=since, until=reached, rows=len(rows))

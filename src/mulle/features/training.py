@@ -39,7 +39,7 @@ class TrainingSpec:
 
 
 def build_training_set(store: ObjectStore, spec: TrainingSpec) -> pl.DataFrame:
-    """The rows of the window whose label was known at `as_of`, with the features as they were when each was asked about.
+    """The window's rows whose label was known at `as_of`, with the features as they were when each was asked about.
 
     Columns: the key, `__asked`, the dataset's other columns without its outcomes, the features view by view, the label.
 
@@ -59,7 +59,7 @@ def build_training_set(store: ObjectStore, spec: TrainingSpec) -> pl.DataFrame:
     if not rows.height:
         raise FeatureError(
             f"there is nothing to learn from in '{spec.dataset.name}'",
-            cause=f"no row of {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} has a label that was known at {spec.as_of}",
+            cause=f"no row from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} has a label known at {spec.as_of}",
             cure="widen the window, or collect more data: mulle data collect",
         )
     outcomes = set(spec.dataset.outcomes())
@@ -109,14 +109,14 @@ def join(store: ObjectStore, rows: pl.DataFrame, views: Views, asked: str | pl.S
 def training_inputs(store: ObjectStore, spec: TrainingSpec) -> dict[str, list[Digest]]:
     """The digests of the parts that building the training set may read, by what reads them.
 
-    The dataset's own rows are under its name, a view's under "<dataset>/<view>". With the code of the views, `window` and
-    `as_of` they decide the training set.
+    The dataset's own rows are under its name, a view's under "<dataset>/<view>". With the code of the views, `window`
+    and `as_of` they decide the training set.
     """
     start, end = _bounds(spec)
     rows = parts_between(store, spec.manifest, start, end)
     inputs = {spec.dataset.name: [entry.digest for entry in rows]}
     first, last = start + spec.dataset.asked, end + spec.dataset.asked
     for view, manifest in spec.views:
-        parts = parts_for(store, view, manifest, span_for(view, first, last))
+        parts = parts_for(store, manifest, span_for(view, first, last))
         inputs[f"{view.source.name}/{view.name}"] = [entry.digest for entry in parts]
     return inputs

@@ -60,7 +60,7 @@ _KINDS: dict[type[pl.DataType], str] = {
 
 def fits(declared: str, found: str) -> bool:
     """Whether a column of kind `found` may stand where `declared` is asked; an all-null column fits anywhere."""
-    return declared == found or found == "null" or (declared, found) in WIDENS
+    return found in {declared, "null"} or (declared, found) in WIDENS
 
 
 def check_table(schema: type[Schema], table: pl.DataFrame) -> list[Violation]:

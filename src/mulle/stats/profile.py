@@ -1,8 +1,8 @@
-"""The profile of a table: one pass, per column counts, moments and sketches; profiles of parts merge into that of the whole.
+"""The profile of a table: counts, moments and sketches per column in one pass; those of parts merge into the whole's.
 
-Quantiles come from a KLL sketch (rank error about 1.3 %), distinct counts from HyperLogLog (about 1.6 %), frequent items from
-a Misra-Gries style sketch, all of Apache DataSketches. KLL draws at random, so the bytes of two profiles of the same rows
-differ; nothing may depend on their digest.
+Quantiles come from a KLL sketch (rank error about 1.3 %), distinct counts from HyperLogLog (about 1.6 %), frequent
+items from a Misra-Gries style sketch, all of Apache DataSketches. KLL draws at random, so the bytes of two profiles
+of the same rows differ; nothing may depend on their digest.
 """
 
 from __future__ import annotations
@@ -65,7 +65,10 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
         return [] if sketch is None else [float(value) for value in sketch.get_quantiles(list(ranks))]
 
     def histogram(self, bins: int = BINS) -> tuple[list[float], list[float]]:
-        """Edges (bins + 1) and shares (bins) between the smallest and the largest value; empty where there are no numbers."""
+        """Edges (bins + 1) and shares (bins) between the smallest and the largest value.
+
+        Empty where there are no numbers.
+        """
         sketch = _kll(self.kll)
         if sketch is None or not sketch.get_max_value() > sketch.get_min_value():
             return [], []
