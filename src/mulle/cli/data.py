@@ -188,7 +188,7 @@ def check(state: State, ref: str, as_json: bool) -> None:
 
 def _show_check(found: Any) -> None:
     violations = output.part(found, "violations")
-    columns = ["column", "kind", "message", "rows"]
+    columns = ["column", "rule", "severity", "declared", "found", "rows"]
     output.table(found if violations is None else violations, columns, empty="it fits its schema")
 
 

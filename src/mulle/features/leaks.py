@@ -39,12 +39,12 @@ def find_leaks(view: FeatureView, source: pl.DataFrame, *, cuts: int = 8, seed: 
     for cut in _cuts(source[view.event_time], cuts, seed):
         before = _latest(view, compute(view, source.filter(time < cut))).filter(time < cut)
         for leak in _differences(view, "future", cut, whole.filter(time < cut), before):
-            found.setdefault(("future", leak.feature), leak)
+            found.setdefault(("future", leak.column), leak)
         if view.lookback is None:
             continue
         after = _latest(view, compute(view, source.filter(time >= cut - view.lookback))).filter(time >= cut)
         for leak in _differences(view, "lookback", cut, whole.filter(time >= cut), after):
-            found.setdefault(("lookback", leak.feature), leak)
+            found.setdefault(("lookback", leak.column), leak)
     return list(found.values())
 
 
@@ -83,7 +83,7 @@ def _differences(view: FeatureView, kind: str, cut: datetime, whole: pl.DataFram
                 Leak(
                     view=view.name,
                     kind=kind,
-                    feature=name,
+                    column=name,
                     cut=cut,
                     entity={column: row[column] for column in view.entity},
                     at=row[view.event_time],

@@ -33,12 +33,11 @@ class Materialized(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OnlineFeatures(msgspec.Struct, frozen=True, kw_only=True):
-    """The features of one entity; all None when none may be used at that instant."""
+    """The features of one entity from one or more views. Those of the views in `missing` are None: none may be used."""
 
-    view: str
     entity: dict[str, Any]
     features: dict[str, Any]
-    found: bool
+    missing: list[str]
 
 
 class Leak(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +49,7 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
 
     view: str
     kind: str
-    feature: str
+    column: str
     cut: datetime
     entity: dict[str, Any]
     at: datetime

@@ -11,6 +11,7 @@ from mulle.features.leaks import find_leaks
 from mulle.features.materializing import newest
 from mulle.features.model import LeakReport, Materialized, OnlineFeatures, ViewInfo
 from mulle.hashing.code import code_digest
+from mulle.types import instant
 from mulle.verbs import verb
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mulle.catalog import Catalog
     from mulle.data.service import DataService
     from mulle.features.definition import FeatureView
-    from mulle.features.online import OnlineStore
+    from mulle.features.online import OnlineStore, OnlineView
     from mulle.store import ObjectStore
 
 Views = list[ViewInfo]
@@ -81,7 +82,7 @@ class FeatureService:
         code = self._code(defined)
         held = self._online.view(view)
         since = at_microseconds(held.until) if held is not None and held.code == code else None
-        reached = until or self._catalog.clock.now()
+        reached = instant(until) if until is not None else self._catalog.clock.now()
         if version.watermark is not None:
             reached = min(reached, version.watermark + defined.delay)
         if since is not None and since >= reached:
@@ -95,26 +96,27 @@ class FeatureService:
     def online(
         self, views: tuple[str, ...], entities: tuple[dict[str, Any], ...], now: datetime | None = None
     ) -> tuple[OnlineFeatures, ...]:
-        """The newest features of each entity, view by view, as a request at `now` would get them."""
-        at = microseconds(now or self._catalog.clock.now()) or 0
-        found: list[OnlineFeatures] = []
-        for name in views:
-            held = self._online.view(name)
-            if held is None:
-                known = [each.name for each in self._online.views()]
-                raise unknown("online feature view", name, known, cure=f"mulle features materialize {name}")
-            keys = [_key(name, held.entity, entity) for entity in entities]
-            values = self._online.read(name, keys, at)
-            found += [
-                OnlineFeatures(
-                    view=name,
-                    entity=dict(zip(held.entity, key, strict=True)),
-                    features=dict(zip(held.features, row or [None] * len(held.features), strict=True)),
-                    found=row is not None,
-                )
-                for key, row in zip(keys, values, strict=True)
-            ]
-        return tuple(found)
+        """The newest features of each entity, from all the views together, as a request at `now` would get them."""
+        at = microseconds(instant(now) if now is not None else self._catalog.clock.now()) or 0
+        held = [self._held(name) for name in views]
+        return tuple(self._entity(held, entity, at) for entity in entities)
+
+    def _entity(self, views: Sequence[OnlineView], entity: Mapping[str, Any], at: int) -> OnlineFeatures:
+        features: dict[str, Any] = {}
+        missing: list[str] = []
+        for view in views:
+            values = self._online.read(view.name, [_key(view.name, view.entity, entity)], at)[0]
+            if values is None:
+                missing.append(view.name)
+            features |= zip(view.features, values or [None] * len(view.features), strict=True)
+        return OnlineFeatures(entity=dict(entity), features=features, missing=missing)
+
+    def _held(self, name: str) -> OnlineView:
+        held = self._online.view(name)
+        if held is None:
+            known = [each.name for each in self._online.views()]
+            raise unknown("online feature view", name, known, cure=f"mulle features materialize {name}")
+        return held
 
     def _view(self, name: str) -> FeatureView:
         views = self._views()

@@ -129,7 +129,7 @@ class Workspace:
 
         online = SqliteOnline(self.root / "online.db")
         views = self._defined("feature_view")
-        return FeatureService(self.catalog, self.store, self.data, online, views, [self.settings.root])
+        return FeatureService(self.catalog, self.store, self.data, online, views=views, roots=[self.settings.root])
 
     @cached_property
     def models(self) -> Registry:
