@@ -109,7 +109,7 @@ def with_row(tx: Tx, row: Any) -> ModelVersion:
     aliases = select(model_alias.c.alias).where(model_alias.c.name == row.name, model_alias.c.number == row.number)
     engine = tx.one(select(model_engine.c.report).where(model_engine.c.bundle == row.bundle))
     values = {
-        **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name for it
+        **{str(name): value for name, value in row._mapping.items()},  # noqa: SLF001 - SQLAlchemy's public name
         "aliases": sorted(one.alias for one in tx.all(aliases)),
         "engine": engine.report if engine is not None else None,
     }

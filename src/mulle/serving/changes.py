@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import func, insert, select, update
@@ -14,6 +14,7 @@ from mulle.registry import ModelVersion
 from mulle.serving.model import Deployment, Revision, Traffic
 from mulle.serving.tables import deployment, revision, traffic
 
+T = TypeVar("T")
 LIST = "mulle deploy list"
 _WHOLE = 100.0
 
@@ -25,7 +26,7 @@ def revision_for(tx: Tx, name: str, version: ModelVersion) -> Revision:
     )
     row = tx.one(chosen)
     if row is not None:
-        return msgspec.convert(row._mapping, Revision)  # noqa: SLF001 - SQLAlchemy's public name for it
+        return _as(Revision, row)
     known = tx.one(select(deployment.c.name).where(deployment.c.name == name))
     number = 1 + (tx.scalar(select(func.max(revision.c.number)).where(revision.c.deployment == name)) or 0)
     event = tx.event(f"revision:{name}/{number}", {"model": version.ref})
@@ -87,7 +88,7 @@ def load(tx: Tx, name: str) -> Deployment:
         active=row.active,
         created=row.created,
         traffic=history(tx, name, limit=1)[0],
-        revisions=[msgspec.convert(one._mapping, Revision) for one in tx.all(chosen)],  # noqa: SLF001 - as above
+        revisions=[_as(Revision, one) for one in tx.all(chosen)],
     )
 
 
@@ -109,7 +110,12 @@ def generation(tx: Tx) -> int:
 def history(tx: Tx, name: str, limit: int = 1000) -> list[Traffic]:
     """How the deployment's traffic was shared, the newest first."""
     chosen = select(traffic).where(traffic.c.deployment == name).order_by(traffic.c.entry.desc()).limit(limit)
-    return [msgspec.convert(dict(one._mapping), Traffic, strict=False) for one in tx.all(chosen)]  # noqa: SLF001
+    return [_as(Traffic, one) for one in tx.all(chosen)]
+
+
+def _as(kind: type[T], row: Any) -> T:
+    values = {str(name): value for name, value in row._mapping.items()}  # noqa: SLF001 - SQLAlchemy's public name
+    return msgspec.convert(values, kind, strict=False)
 
 
 def shared(now: Traffic | None, number: int, share: float) -> dict[int, float]:

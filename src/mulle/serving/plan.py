@@ -12,7 +12,6 @@ class ViewPlan(msgspec.Struct, frozen=True):
 
     name: str
     entity: list[str]
-    ttl: float | None = None
 
 
 class RevisionPlan(msgspec.Struct, frozen=True):

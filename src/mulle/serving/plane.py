@@ -36,8 +36,8 @@ class Spool(Protocol):
 class Online(Protocol):
     """Where features are looked up by entity."""
 
-    def lookup(self, view: str, entity: Mapping[str, Any], ttl: float | None) -> Mapping[str, Any] | None:
-        """The features of one entity that hold now; None when there are none."""
+    def lookup(self, view: str, entity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The features of one entity that may be used now; None when there are none."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -124,7 +124,7 @@ class Served:
             entity = {name: known[name] for name in view.entity if known.get(name) is not None}
             if self._online is None or len(entity) < len(view.entity):
                 continue
-            found = self._online.lookup(view.name, entity, view.ttl) or {}
+            found = self._online.lookup(view.name, entity) or {}
             for name in wanted & set(found):
                 self.shape.set(row, name, found[name])
             wanted -= set(found) | self._features

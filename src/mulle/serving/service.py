@@ -148,7 +148,7 @@ class Deployments:
             weights=one.traffic.weights,
             shadow=one.traffic.shadow,
             key=inputs.key,
-            views=[ViewPlan(view.name, view.entity, view.ttl) for view in inputs.views],
+            views=[ViewPlan(view.name, view.entity) for view in inputs.views],
             request_columns=inputs.request_columns,
         )
 

@@ -19,7 +19,7 @@ import msgspec
 import uvicorn
 
 from mulle.access import Signer
-from mulle.clock import ClockIds, SystemClock
+from mulle.clock import Clock, ClockIds, SystemClock
 from mulle.serving import metrics
 from mulle.serving.app import App
 from mulle.serving.plan import Message, Plan, Unpacker, WorkerSettings, pack
@@ -32,13 +32,23 @@ _COUNTERS_SECONDS = 1.0
 class Worker:
     """One process of a server."""
 
-    def __init__(self, listening: socket.socket, control: socket.socket, settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        control: socket.socket,
+        settings: WorkerSettings,
+        unpacker: Unpacker,
+        heard: list[Message],
+    ) -> None:
         clock = SystemClock()
         self._control = control
+        self._unpacker = unpacker
+        self._heard = heard
+        self._tasks: set[asyncio.Task[None]] = set()
         self._listening = listening
         self._spool = SpoolWriter(Path(settings.spool), settings.name, clock)
         self._plane = DataPlane(
-            self._spool, clock, ClockIds(clock), Signer(Path(settings.keys)), _online(Path(settings.online))
+            self._spool, clock, ClockIds(clock), Signer(Path(settings.keys)), _online(Path(settings.online), clock)
         )
         self._others: dict[str, float] = {}
         self._app = App(self._plane, settings, self._metrics)
@@ -68,20 +78,21 @@ class Worker:
 
     async def _listen(self) -> None:
         """Follow the supervisor; when it is gone, drain and end."""
-        loop = asyncio.get_running_loop()
-        unpacker = Unpacker()
-        tasks = set()
-        while data := await loop.sock_recv(self._control, 1 << 16):
-            for message in unpacker.feed(data):
-                if message.kind == "apply" and message.plan is not None:
-                    task = loop.create_task(self._apply(message.plan))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-                elif message.kind == "others":
-                    self._others = message.counters
-                elif message.kind == "stop":
-                    self._stopping.set()
+        self._hear(self._heard)
+        while data := await asyncio.get_running_loop().sock_recv(self._control, 1 << 16):
+            self._hear(self._unpacker.feed(data))
         self._stopping.set()
+
+    def _hear(self, messages: list[Message]) -> None:
+        for message in messages:
+            if message.kind == "apply" and message.plan is not None:
+                task = asyncio.get_running_loop().create_task(self._apply(message.plan))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            elif message.kind == "others":
+                self._others = message.counters
+            elif message.kind == "stop":
+                self._stopping.set()
 
     async def _apply(self, plan: Plan) -> None:
         """Load what a plan needs while answering goes on, then swap; tell the supervisor how it went."""
@@ -119,35 +130,35 @@ def _uvicorn(app: Any, settings: WorkerSettings) -> uvicorn.Config:
     )
 
 
-def _online(path: Path) -> Online | None:
+def _online(path: Path, clock: Clock) -> Online | None:
     """The online store, when there is one."""
     if not path.name or not path.exists():
         return None
     from mulle.serving.lookup import open_online  # noqa: PLC0415 - start-up time: only where features are looked up
 
-    return open_online(path)
+    return open_online(path, clock)
 
 
-def _first_message(control: socket.socket) -> WorkerSettings:
-    unpacker = Unpacker()
-    while True:
-        data = control.recv(1 << 16)
-        if not data:
-            raise SystemExit("the supervisor is gone")
-        for message in unpacker.feed(data):
-            return msgspec.convert(message.counters, WorkerSettings)
+def _first_messages(control: socket.socket, unpacker: Unpacker) -> list[Message]:
+    """The settings, and what came with them."""
+    while data := control.recv(1 << 16):
+        if messages := unpacker.feed(data):
+            return messages
+    raise SystemExit("the supervisor is gone")
 
 
 def main(arguments: list[str]) -> None:
     """Run one worker on inherited file descriptors."""
     listening = socket.socket(fileno=int(arguments[0]))
     control = socket.socket(fileno=int(arguments[1]))
-    settings = _first_message(control)
+    unpacker = Unpacker()
+    first, *more = _first_messages(control, unpacker)
+    settings = msgspec.convert(first.counters, WorkerSettings)
     sys.path[:0] = settings.paths
     control.setblocking(False)
 
     async def serve() -> None:
-        await Worker(listening, control, settings).run()
+        await Worker(listening, control, settings, unpacker, more).run()
 
     import uvloop  # noqa: PLC0415 - start-up time: only workers need it
 
