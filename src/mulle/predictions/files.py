@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import polars as pl
+from polars import selectors
 
 from mulle.predictions.frames import Batch
 
@@ -123,7 +124,8 @@ def _frame(batch: Batch) -> pl.DataFrame:
         "latency_us": batch.latency_us,
     }
     named = flat(batch.inputs, batch.outputs)
-    return pl.DataFrame({**columns, **{name: pl.Series(values, strict=False) for name, values in named.items()}})
+    found = pl.DataFrame({**columns, **{name: pl.Series(values, strict=False) for name, values in named.items()}})
+    return found.with_columns(selectors.float().fill_nan(None))  # JSON has no NaN: a caller's null came in as one
 
 
 def flat(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:

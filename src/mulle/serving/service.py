@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from mulle.catalog import Catalog
 from mulle.errors import ServingError
+from mulle.predictions import PredictionLog
 from mulle.registry import Registry
 from mulle.serving import changes
 from mulle.serving.model import Deployment, Endpoint, Revision, Traffic
 from mulle.serving.plan import DeploymentPlan, Plan, RevisionPlan, ViewPlan
+from mulle.serving.replay import TablePlane
 from mulle.verbs import verb
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 AllDeployments: TypeAlias = list[Deployment]
@@ -31,15 +37,25 @@ class Deployments:
         registry: the models.
         state: a folder where servers say what they serve.
         prepare: whether a deployed model's engines are chosen at once (not in a backtest).
+        log: where `predict_table` logs.
     """
 
     plane = "deployments"
 
-    def __init__(self, catalog: Catalog, registry: Registry, state: Path, *, prepare: bool = True) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        registry: Registry,
+        state: Path,
+        *,
+        prepare: bool = True,
+        log: PredictionLog | None = None,
+    ) -> None:
         self.catalog = catalog
         self.registry = registry
         self.state = state
         self.prepare = prepare
+        self._tables = TablePlane(registry, log, catalog.ids) if log is not None else None
 
     @verb("read")
     def list(self) -> AllDeployments:
@@ -116,6 +132,22 @@ class Deployments:
         with self.catalog.write() as tx:
             changes.withdraw(tx, name, reason)
             return changes.load(tx, name)
+
+    def predict_table(self, name: str, rows: pl.DataFrame, at: datetime | str | None = None) -> pl.DataFrame:
+        """Answer every row of a table in process, as if each had been requested, and log the answers.
+
+        Args:
+            name: the deployment.
+            rows: its models' input columns and the key's.
+            at: the instant of the requests, or the column that has it for each row; now where it is not given.
+        """
+        if self._tables is None:
+            raise ServingError(
+                "there is no prediction log", cause="every answer is logged", cure="construct Deployments with a log"
+            )
+        with self.catalog.read() as tx:
+            one = changes.load(tx, name)
+        return self._tables.predict(one, rows, self.catalog.clock.now() if at is None else at)
 
     def names(self) -> Sequence[str]:
         """The deployments there are."""
