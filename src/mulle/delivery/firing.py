@@ -65,7 +65,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Start or not, for which reasons; what is to be remembered; reasons that the cooldown put off are still to come."""
+    """Start or not, for which reasons; what to remember; the reasons that the cooldown put off."""
 
     reasons: list[Reason]
     memory: Memory

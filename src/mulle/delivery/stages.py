@@ -22,7 +22,7 @@ Action = Literal["hold", "advance", "done", "roll_back"]
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Where a rollout stands: its stage's place in the plan (past the last one: watched as champion), and since when."""
+    """Where a rollout stands: its stage's place in the plan (past the last: watched as champion), and since when."""
 
     stage: int
     since: datetime

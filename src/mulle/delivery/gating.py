@@ -1,0 +1,106 @@
+"""Gates in the catalog: each new version of a deployed model is judged once, and a rollout begins where it passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from sqlalchemy import func, insert, select
+
+from mulle.delivery import rollouts
+from mulle.delivery.declare import DeploymentDefinition, LatencyP99
+from mulle.delivery.gate import Subject, Verdict, judge
+from mulle.delivery.model import GateVerdict
+from mulle.delivery.rollouts import as_verdict
+from mulle.delivery.tables import rollout, verdict
+from mulle.errors import MulleError
+from mulle.registry import ModelVersion
+from mulle.stats.evaluation import Report
+
+if TYPE_CHECKING:
+    from mulle.delivery.world import World
+
+_EMPTY = Report({}, {}, [], "binary", "")
+
+
+def judge_candidates(world: World, champions: Mapping[str, ModelVersion]) -> list[GateVerdict]:
+    """Judge the newest version of each deployed model, if nobody has; the verdict and the rollout's row go together.
+
+    Args:
+        world: the ports.
+        champions: deployment → the version that serves; nothing for one that does not serve yet.
+    """
+    found = []
+    newest = {one.name: one.latest for one in world.registry.list()} if world.rules.deployments else {}
+    for definition in world.rules.deployments.values():
+        number = newest.get(definition.model, 0)
+        if number == 0 or number <= _judged(world, definition):
+            continue
+        candidate = world.registry.show(f"{definition.model}@{number}")
+        champion = champions.get(definition.name)
+        if champion is not None and champion.ref == candidate.ref:
+            continue
+        made = _judge(world, definition, candidate, champion)
+        recorded = _record(world, definition, candidate, champion, made)
+        found += [recorded] if recorded is not None else []
+    return found
+
+
+def _judged(world: World, definition: DeploymentDefinition) -> int:
+    chosen = select(func.max(verdict.c.version)).where(
+        verdict.c.deployment == definition.name, verdict.c.model == definition.model
+    )
+    with world.catalog.read() as tx:
+        return int(tx.scalar(chosen) or 0)
+
+
+def _judge(
+    world: World, definition: DeploymentDefinition, candidate: ModelVersion, champion: ModelVersion | None
+) -> Verdict:
+    report = world.registry.report(candidate)
+    if report is None:
+        if not definition.gate:
+            return Verdict(True, [])
+        return judge(definition.gate, Subject(_EMPTY, problem=f"{candidate.ref} was registered without a report"))
+    timed = any(isinstance(check, LatencyP99) for check in definition.gate)
+    latency = world.stopwatch(candidate) if timed else None
+    try:
+        scores = None if champion is None else np.asarray(world.registry.load(champion).score(report.rows))
+    except MulleError as error:
+        reason = f"the champion cannot score the candidate's rows: {error.message}"
+        return judge(definition.gate, Subject(report, None, latency, problem=reason))
+    return judge(definition.gate, Subject(report, scores, latency))
+
+
+def _record(
+    world: World,
+    definition: DeploymentDefinition,
+    candidate: ModelVersion,
+    champion: ModelVersion | None,
+    made: Verdict,
+) -> GateVerdict | None:
+    former = champion.ref if champion is not None else ""
+    with world.catalog.write() as tx:
+        place = (verdict.c.deployment == definition.name, verdict.c.model == candidate.name)
+        if tx.one(select(verdict.c.version).where(*place, verdict.c.version == candidate.number)) is not None:
+            return None
+        payload = {"deployment": definition.name, "passed": made.passed, "champion": former}
+        event = tx.event(
+            f"model:{candidate.ref}", payload, verb="rollouts.judge", reason=made.reason, cause=candidate.event
+        )
+        row: dict[str, Any] = {"deployment": definition.name, "model": candidate.name, "version": candidate.number}
+        row |= {"at": tx.now, "champion": former, "passed": made.passed, "reason": made.reason, "event": event}
+        row["checks"] = [msgspec.to_builtins(check) for check in made.checks]
+        tx.execute(insert(verdict).values(**row))
+        recorded = msgspec.convert(row, GateVerdict)
+        rolled = tx.one(
+            select(rollout.c.id).where(rollout.c.model == candidate.name, rollout.c.version == candidate.number)
+        )
+        if made.passed and rolled is None:
+            rollouts.begin(tx, recorded, former)
+        return recorded
+
+
+__all__ = ["as_verdict", "judge_candidates"]
