@@ -38,10 +38,15 @@ def init(
     monitor are inferred, and everything is yours to change. Without --from it learns from a sample table. NAME is the
     directory to make; without it the project goes into the present one, which must be empty.
     """
-    from mulle.workspace.scaffold import init as write  # noqa: PLC0415 - start-up time: it reads tables
+    from mulle.workspace import scaffold  # noqa: PLC0415 - start-up time: it reads tables
 
     directory = state.directory / name
-    written = write(directory, name=Path(name).name, data=data, target=target, time=time, key=list(key))
+    with progress(quiet=as_json) as shown:
+        shown.step(f"reading {data or 'the sample'}")
+        written = scaffold.init(directory, name=Path(name).name, data=data, target=target, time=time, key=list(key))
+        state.directory = directory
+        shown.step(f"committing {written.rows:,} rows of {written.dataset}")
+        scaffold.take_in(written, state.ws)
     output.emit(written, as_json=as_json, show=_show_written)
 
 

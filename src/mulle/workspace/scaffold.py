@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
@@ -19,6 +19,10 @@ from mulle.workspace.scaffold_read import Raw, identifiers, read
 from mulle.workspace.scaffold_readme import decisions, readme
 from mulle.workspace.scaffold_render import Names, project_code, project_toml
 from mulle.workspace.scaffold_sample import bicycles
+
+if TYPE_CHECKING:
+    from mulle.data.model import Version
+    from mulle.workspace import Workspace
 
 _IGNORE = ".mulle/\n__pycache__/\n"
 _LARGEST_CSV = 8 << 20
@@ -177,3 +181,15 @@ def _write(directory: Path, texts: dict[str, str], data_file: str, body: bytes) 
     for name, text in texts.items():
         if not (directory / name).exists():
             (directory / name).write_text(text, encoding="utf-8")
+
+
+def take_in(written: Scaffold, ws: Workspace) -> Version:
+    """Commit the new project's data: its history up to its end, by the windows in which it would have arrived.
+
+    Args:
+        written: what `init` gave.
+        ws: the new project's workspace.
+    """
+    definition = ws.project.definitions.get("dataset", written.dataset)
+    ws.data.collect(definition, written.end or ws.clock.now())
+    return ws.data.head(written.dataset)

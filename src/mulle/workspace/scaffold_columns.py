@@ -15,6 +15,8 @@ Kind = Literal["int", "float", "bool", "str", "datetime", "date"]
 _ID_NAME = re.compile(r"(^|_)(id|uuid|guid|key|index|idx|rownum|row_id|rowid|no|nr|unnamed_0|column)$", re.IGNORECASE)
 _INTEGER = r"^[+-]?(0|[1-9]\d{0,17})$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})*(\.\d+)?$"
+_DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?$"
 _LEADING_ZERO = r"^[+-]?0\d+$"
 DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%b-%Y", "%Y%m%d")
 TIME_FORMATS = (
@@ -91,6 +93,10 @@ def parse(series: pl.Series, *, as_time: bool = False) -> tuple[pl.Series, Kind,
             return values.cast(pl.Int64), "int", ""
         if present.str.contains(_NUMBER).all():
             return values.cast(pl.Float64), "float", ""
+        if present.str.contains(_THOUSANDS).all():
+            return values.str.replace_all(",", "").cast(pl.Float64), "float", ""
+        if present.str.contains(_DECIMAL_COMMA).all():
+            return values.str.replace(",", ".").cast(pl.Float64), "float", ""
     found = _time(values, (*TIME_FORMATS, *(form for form in DATE_FORMATS if form != _COMPACT_DATE)))
     return found or (strong, "str", "")
 

@@ -35,8 +35,8 @@ def readme(plan: Plan, names: Names, example: dict[str, Any], notes: list[str]) 
         [
             f"# {names.model}",
             "",
-            f"Learns `{plan.target.name}` ({_KIND[plan.task]}, judged by {METRIC[plan.task]}) from {plan.rows:,} rows of",
-            f"{names.source_file}. Written by `mulle init`; everything is in `project.py`.",
+            f"Learns `{plan.target.name}` ({_KIND[plan.task]}, judged by {METRIC[plan.task]})",
+            f"from {plan.rows:,} rows of {names.source_file}. Written by `mulle init`; everything is in `project.py`.",
             "",
             "```sh",
             *(f"{command.ljust(width)}   # {purpose}" for command, purpose in commands),
