@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -69,10 +70,12 @@ class LocalStore:
         self._cache = LooseObjects(self._extracted, self._temporary, self._files, durable=False)
         self._writer = PackWriter(self._packs, self._index, self._files, durable=self.durable, limit=self._pack_limit)
         self._borrowed: set[str] = set()
+        self._let_go = weakref.finalize(self, _let_go, self._pid, self._writer, self._index)
 
     def _mine(self) -> None:
         """After a fork, begin anew: descriptors, locks and the open pack belong to the parent."""
         if self._pid != os.getpid():
+            self._let_go.detach()
             self._writer.close()
             self._begin()
 
@@ -218,9 +221,7 @@ class LocalStore:
 
     def close(self) -> None:
         """Let go of the files; what was put stays."""
-        if self._pid == os.getpid():
-            self._writer.close()
-            self._index.close()
+        self._let_go()
 
     def __enter__(self) -> Self:
         return self
@@ -230,6 +231,12 @@ class LocalStore:
 
 
 _OTHER_BYTES = "its bytes have another digest"
+
+
+def _let_go(pid: int, writer: PackWriter, index: PackIndex) -> None:
+    if pid == os.getpid():
+        writer.close()
+        index.close()
 
 
 def _reason(error: Exception) -> str:

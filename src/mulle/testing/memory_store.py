@@ -1,0 +1,73 @@
+"""An object store in memory, for tests that need no files."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+from mulle.errors import StoreError
+from mulle.hashing import digest_bytes, to_raw
+from mulle.store import Damage
+from mulle.types import Digest
+
+
+class MemoryStore:
+    """An `ObjectStore` that lives as long as the object; `path()` writes to a temporary folder."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Digest, bytes] = {}
+        self._folder = Path(tempfile.mkdtemp(prefix="mulle-memory-store-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+
+    def put(self, data: bytes) -> Digest:
+        digest = digest_bytes(data)
+        self._objects[digest] = bytes(data)
+        return digest
+
+    def put_file(self, path: Path) -> Digest:
+        try:
+            return self.put(path.read_bytes())
+        except OSError as error:
+            raise StoreError(f"reading {path} failed", cause=error.strerror, cure=f"check the path {path}") from error
+
+    def get(self, digest: Digest) -> bytes:
+        to_raw(digest)
+        if digest not in self._objects:
+            raise StoreError(f"the object {digest} is not here", cause="it was never put here", cure="put it first")
+        data = self._objects[digest]
+        if digest_bytes(data) != digest:
+            raise StoreError(
+                f"the object {digest} is damaged", cause="its bytes changed in memory", cure="put it again"
+            )
+        return data
+
+    def path(self, digest: Digest) -> Path:
+        path = self._folder / to_raw(digest).hex()
+        if not path.exists():
+            path.write_bytes(self.get(digest))
+        return path
+
+    def has(self, digest: Digest) -> bool:
+        to_raw(digest)
+        return digest in self._objects
+
+    def size(self, digest: Digest) -> int:
+        return len(self.get(digest))
+
+    def flush(self) -> None:
+        return
+
+    def digests(self) -> Iterator[Digest]:
+        yield from list(self._objects)
+
+    def verify(self) -> Iterator[Damage]:
+        for digest, data in list(self._objects.items()):
+            if digest_bytes(data) != digest:
+                yield Damage(digest, "memory", "its bytes have another digest")
+
+    def damage(self, digest: Digest) -> None:
+        """Change an object's bytes, as a failing disk would."""
+        self._objects[digest] += b"\0"
