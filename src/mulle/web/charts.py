@@ -42,6 +42,7 @@ class Point(msgspec.Struct, frozen=True):
 
     name: str
     value: tuple[float, float]
+    colour: int = 0
 
 
 class Scatter(msgspec.Struct, frozen=True, tag="scatter", tag_field="kind", rename={"x_name": "xName", "y_name": "yName"}):
@@ -70,3 +71,21 @@ def over_time(series: dict[str, Sequence[tuple[datetime, float | None]]], marks:
             values[place[at.timestamp()]] = value
         lines.append(Series(label, values))
     return Lines(instants, lines, time=True, marks=marks, sync=sync)
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened at x in a lane; `kind` is a tone."""
+
+    x: float
+    lane: int
+    label: str
+    kind: str = ""
+
+
+class Lanes(msgspec.Struct, frozen=True, omit_defaults=True, tag="lanes", tag_field="kind"):
+    """What happened, one lane a kind, over the same time as the charts of the same `sync`."""
+
+    names: Sequence[str]
+    events: Sequence[Event]
+    sync: str = ""
+    range: tuple[float, float] | None = None

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from markupsafe import Markup
-
-if TYPE_CHECKING:
-    from mulle.web.language import Words
 
 NOTHING = "–"
 _INSTANT = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
@@ -36,17 +33,6 @@ def instant(value: datetime | None) -> str:
     text = f"{moment:%Y-%m-%d %H:%M}" if moment.second == 0 else f"{moment:%Y-%m-%d %H:%M:%S}"
     attribute = Markup('<time datetime="{}" title="{} UTC" class="nowrap">{}</time>')
     return attribute.format(moment.isoformat(), moment.isoformat(sep=" ", timespec="milliseconds")[:-6], text)
-
-
-def ago(value: datetime | None, now: datetime, words: Words) -> str:
-    """How long before `now`, in the largest unit that says something."""
-    if value is None:
-        return NOTHING
-    seconds = (now - value).total_seconds()
-    for name, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length or (name == "minutes" and seconds >= length):
-            return words(f"ago.{name}", n=int(seconds // length))
-    return words("ago.now")
 
 
 def seconds(value: float | timedelta | None) -> str:

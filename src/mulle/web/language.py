@@ -22,7 +22,7 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 class Words:
-    """The messages of one language, called as `words("home.title")`, with what is to be filled in by name."""
+    """The messages of one language, called as `words("nav.home")`, with what is to be filled in by name."""
 
     def __init__(self, language: str) -> None:
         self.language = language

@@ -101,7 +101,6 @@ def _templates() -> jinja2.Environment:
     )
     filters: dict[str, Callable[..., Any]] = {
         "instant": formatting.instant,
-        "ago": formatting.ago,
         "seconds": formatting.seconds,
         "size": formatting.size,
         "number": formatting.number,

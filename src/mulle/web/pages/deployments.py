@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from mulle.web import charts
 from mulle.web.forms import fields, act
 
 if TYPE_CHECKING:
@@ -43,7 +44,20 @@ def routes(site: Site) -> list[Route]:
         revision = request.query_params.get("revision", "")
         answers = site.ws.predictions.list(name, RECENT, int(revision) if revision.isdigit() else None)
         summary = site.ws.predictions.summary(name)
-        return site.render(request, "answers_part.html", name=name, answers=answers, summary=summary)
+        words = site.words(request)
+        instants = [one.at.timestamp() for one in summary.over_time]
+        counts = charts.Series(words("answers.answers"), [one.answers for one in summary.over_time])
+        p50 = charts.Series("p50", [one.p50 / 1000 for one in summary.over_time])
+        p99 = charts.Series("p99", [one.p99 / 1000 for one in summary.over_time])
+        return site.render(
+            request,
+            "answers_part.html",
+            name=name,
+            answers=answers,
+            summary=summary,
+            counts=charts.Lines(instants, [counts], time=True, sync="answers"),
+            latencies=charts.Lines(instants, [p50, p99], time=True, sync="answers"),
+        )
 
     async def rollback(request: Request) -> Response:
         name = request.path_params["name"]

@@ -62,6 +62,15 @@ function tip(time, list) {
   };
 }
 
+// The common range of synced charts, until somebody zooms in; a double click goes back to it.
+function zoomable(range) {
+  return (plot, low, high) => {
+    const first = plot.data[0][0];
+    const last = plot.data[0][plot.data[0].length - 1];
+    return low === first && high === last ? range : [low, high];
+  };
+}
+
 function line(figure, spec) {
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui", size: 34 };
   const list = spec.marks || [];
@@ -69,10 +78,10 @@ function line(figure, spec) {
   const options = {
     width: figure.clientWidth, height: figure.clientHeight,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-    scales: { x: { time: Boolean(spec.time), range: spec.range ? () => spec.range : undefined }, y: { range: spec.y ? () => spec.y : undefined } },
+    scales: { x: { time: Boolean(spec.time), range: spec.range ? zoomable(spec.range) : undefined } },
     cursor: { sync: spec.sync ? { key: spec.sync } : undefined, drag: { x: true, y: false }, points: { size: 6 } },
     legend: { show: false },
-    axes: [axis, { ...axis, size: 52, values: (_, values) => values.map(number) }],
+    axes: [axis, { ...axis, size: spec.sync === "timeline" ? 76 : 52, values: (_, values) => values.map(number) }],
     series: [{}, ...spec.series.map((one, index) => ({
       label: one.label, stroke: series(one.colour ?? index), width: 1.6, spanGaps: true,
       dash: one.dash ? [5, 4] : undefined, points: { show: single || Boolean(one.points), size: 4 },
@@ -81,6 +90,50 @@ function line(figure, spec) {
     hooks: { draw: [marks(list)] },
   };
   return new uPlot(options, [spec.x, ...spec.series.map((one) => one.values)], figure);
+}
+
+function lanes(figure, spec) {
+  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+  const events = [...spec.events].sort((a, b) => a.x - b.x);
+  const xs = events.map((one) => one.x);
+  const place = (lane) => spec.names.length - 1 - lane;
+  const dots = (plot) => {
+    const { ctx } = plot;
+    for (const one of events) {
+      const x = plot.valToPos(one.x, "x", true);
+      const y = plot.valToPos(place(one.lane), "y", true);
+      if (x < plot.bbox.left || x > plot.bbox.left + plot.bbox.width) continue;
+      ctx.fillStyle = colour(tagged[one.kind] || "--series-8");
+      ctx.beginPath(); ctx.arc(x, y, 4 * devicePixelRatio, 0, 7); ctx.fill();
+    }
+  };
+  const near = {
+    hooks: {
+      init: (plot) => { plot.tipBox = document.createElement("div"); plot.tipBox.className = "u-tip wrap"; plot.tipBox.hidden = true; plot.over.append(plot.tipBox); },
+      setCursor: (plot) => {
+        const { left, top } = plot.cursor;
+        const inside = left >= 0 && top >= 0;
+        const close = inside ? events.filter((one) => Math.abs(plot.valToPos(one.x, "x") - left) < 7 && Math.abs(plot.valToPos(place(one.lane), "y") - top) < 14) : [];
+        plot.tipBox.hidden = !close.length;
+        if (!close.length) return;
+        plot.tipBox.textContent = close.slice(0, 8).map((one) => `${day(one.x)}  ${one.label}`).join("\n");
+        const flip = left > plot.over.clientWidth / 2;
+        plot.tipBox.style.left = `${flip ? Math.max(0, left - plot.tipBox.offsetWidth - 12) : left + 12}px`;
+        plot.tipBox.style.top = `${Math.max(0, Math.min(top, plot.over.clientHeight - plot.tipBox.offsetHeight))}px`;
+      },
+    },
+  };
+  return new uPlot({
+    width: figure.clientWidth, height: figure.clientHeight,
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+    scales: { x: { time: true, range: spec.range ? zoomable(spec.range) : undefined }, y: { range: () => [-0.6, spec.names.length - 0.4] } },
+    cursor: { sync: spec.sync ? { key: spec.sync, setSeries: false } : undefined, drag: { x: true, y: false }, points: { show: false }, y: false },
+    legend: { show: false },
+    axes: [{ ...axis, size: 34 }, { ...axis, size: 76, splits: () => spec.names.map((_, lane) => place(lane)), values: () => spec.names }],
+    series: [{}, { stroke: "transparent", points: { show: false } }],
+    plugins: [near],
+    hooks: { draw: [dots] },
+  }, [xs, xs.map(() => 0)], figure);
 }
 
 function scatter(figure, spec) {
@@ -115,7 +168,7 @@ function bars(figure, spec) {
   return { destroy: () => chart.dispose(), setSize: () => chart.resize() };
 }
 
-const kinds = { line, scatter, bars };
+const kinds = { line, lanes, scatter, bars };
 
 function draw(figure) {
   drawn.get(figure)?.destroy();
