@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GENESIS = Digest("b3:" + "0" * 64)
 _BATCH = 1000
-_json = msgspec.json.Encoder(order="deterministic")
+_json = msgspec.json.Encoder(order="sorted")
 _HEAD = select(event.c.seq, event.c.digest).order_by(event.c.seq.desc()).limit(1)
 _INSERT = insert(event).values(payload=bindparam("payload", type_=Text))
 _TEXTS = ("id", "actor", "verb", "subject", "reason", "cause", "payload", "previous", "digest")

@@ -51,5 +51,7 @@ class WriteLock:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        if self._pid == os.getpid():
+        """Let go of the file; once or twice is the same."""
+        if self._pid == os.getpid() and self._file >= 0:
             os.close(self._file)
+            self._file = -1
