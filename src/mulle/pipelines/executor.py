@@ -18,9 +18,11 @@ class Executor(Protocol):
 
     capacity: int
     """How many cores tasks may keep busy in all."""
+    elsewhere: bool
+    """Whether tasks run in other processes, which find a step's function by its name."""
 
-    def submit(self, task: Task, function: Callable[..., Any]) -> Future[Outcome]:
-        """Begin the task, or queue it. `function` is the step's function, for executors that share this process."""
+    def submit(self, task: Task, function: Callable[..., Any] | None) -> Future[Outcome]:
+        """Begin the task, or queue it. `function` is the step's own, for executors that share this process."""
 
     def cancel(self, step_run: str) -> None:
         """End the task as soon as can be: a failure of the kind "Cancelled". Unknown ones are ignored."""

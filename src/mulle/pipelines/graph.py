@@ -80,7 +80,7 @@ def datasets(value: Any) -> Iterator[Dataset]:
     for found in leaves(value):
         if isinstance(found, Dataset):
             yield found
-        elif isinstance(getattr(found, "source", None), Dataset):
+        elif not isinstance(found, Promise) and isinstance(getattr(found, "source", None), Dataset):
             yield found.source
 
 

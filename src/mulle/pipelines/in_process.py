@@ -25,6 +25,7 @@ class InProcess:
     """An executor that performs a task when it is submitted. A timeout is found out afterwards: nothing is killed."""
 
     capacity = 1
+    elsewhere = False
 
     def __init__(self, shelf: Shelf, clock: Clock, workspace: Path, definitions: Callable[[], Definitions]) -> None:
         self._clock = clock
@@ -33,7 +34,7 @@ class InProcess:
         self._lock = threading.RLock()
         self._bench = Bench(shelf, clock, workspace / "logs", self._spool, definitions)
 
-    def submit(self, task: Task, function: Callable[..., Any]) -> Future[Outcome]:
+    def submit(self, task: Task, function: Callable[..., Any] | None) -> Future[Outcome]:
         future: Future[Outcome] = Future()
         with self._lock, captured(self._bench.logs / f"{task.step_run}.log") as log:
             outcome = perform(task, self._bench, function)

@@ -7,7 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from mulle.errors import StepFailedError
+
 NodeKind = Literal["step", "training_set", "effect"]
+Ending = Literal["succeeded", "failed", "cancelled"]
 StepStatus = Literal["pending", "running", "executed", "cached", "failed", "cancelled"]
 
 
@@ -35,27 +38,27 @@ class Options(msgspec.Struct, frozen=True):
     cache: bool = True
 
 
-class StepRun(msgspec.Struct, frozen=True):
+class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of a step, or its adoption from the memo."""
 
     id: str
     run: str
     name: str
     kind: NodeKind
-    status: StepStatus
     position: int
-    key: str
-    origin: str
+    status: StepStatus = "pending"
+    key: str = ""
+    origin: str = ""
     """The step run that computed the outputs: another one when they come from the memo."""
-    attempts: int
-    started: datetime | None
-    ended: datetime | None
-    seconds: float
-    cpu_seconds: float
-    peak_memory: int
-    inputs: dict[str, Any]
-    outputs: list[Any]
-    error: str
+    attempts: int = 0
+    started: datetime | None = None
+    ended: datetime | None = None
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    inputs: dict[str, Any] = {}
+    outputs: list[Any] = []
+    error: str = ""
 
 
 class GraphNode(msgspec.Struct, frozen=True):
@@ -98,7 +101,7 @@ class RunResult(msgspec.Struct, frozen=True):
     """How a run went."""
 
     id: str
-    status: Literal["succeeded", "failed", "cancelled"]
+    status: Ending
     steps_executed: int
     steps_cached: int
     steps: list[StepResult]
@@ -107,6 +110,18 @@ class RunResult(msgspec.Struct, frozen=True):
     cpu_seconds: float
     as_of: datetime | None = None
     error: str = ""
+    failure: dict[str, str] | None = None
+    """A failed run's error, cause and cure."""
+
+    def check(self) -> RunResult:
+        """The result itself.
+
+        Raises:
+            StepFailedError: a step failed.
+        """
+        if self.failure is not None:
+            raise StepFailedError(self.failure["error"], cause=self.failure["cause"], cure=self.failure["cure"])
+        return self
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -200,9 +200,9 @@ class LogFile(io.TextIOBase):
             self._file.flush()
 
     def close(self) -> None:
+        super().close()
         if self._file is not None:
             self._file.close()
-        super().close()
 
 
 @contextlib.contextmanager

@@ -30,6 +30,8 @@ class ProcessPool:
     them only once obey too; it takes tasks with the same number. Steps hold `cpus` of the capacity while they run.
     """
 
+    elsewhere = True
+
     def __init__(self, place: Place, workers: int) -> None:
         self.capacity = max(1, workers)
         self._place = place
@@ -41,7 +43,7 @@ class ProcessPool:
         self._cancelled: set[str] = set()
         self._closed = False
 
-    def submit(self, task: Task, function: Callable[..., Any]) -> Future[Outcome]:  # noqa: ARG002 - another process
+    def submit(self, task: Task, function: Callable[..., Any] | None) -> Future[Outcome]:  # noqa: ARG002 - another process
         return self._threads.submit(self._perform, task)
 
     def cancel(self, step_run: str) -> None:

@@ -69,7 +69,7 @@ def _loaded(module: str, name: str, value: Any) -> bool:
     """Whether the value is of a class that another library defines; a library not loaded has no values here."""
     library = sys.modules.get(module)
     kind = getattr(library, name, None)
-    return isinstance(kind, type) and isinstance(value, kind)
+    return isinstance(kind, type) and bool(isinstance(value, kind))
 
 
 # -- plain values ----------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def _loaded(module: str, name: str, value: Any) -> bool:
 def _is_plain(value: Any) -> bool:
     kind = type(value)
     if kind is int:
-        return -_LARGEST <= value < _LARGEST
+        return bool(-_LARGEST <= value < _LARGEST)
     if kind is list:
         return all(map(_is_plain, value))
     if kind is dict:
@@ -110,7 +110,7 @@ def _decode_table(ref: ValueRef, shelf: Shelf) -> Any:
 
 
 def _is_array(value: Any) -> bool:
-    return _loaded("numpy", "ndarray", value) and type(value).__name__ == "ndarray" and not bool(value.dtype.hasobject)
+    return bool(_loaded("numpy", "ndarray", value) and type(value).__name__ == "ndarray" and not value.dtype.hasobject)
 
 
 def _encode_array(value: Any, shelf: Shelf) -> ValueRef:

@@ -1,0 +1,178 @@
+"""Starts runs: traces the pipeline, fixes what it reads and as of when, and lets a driver bring it to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mulle.errors import PipelineError
+from mulle.pipelines import graph as graphs
+from mulle.pipelines import values
+from mulle.pipelines.driver import Driver, Plan
+from mulle.pipelines.keys import Codes, Inputs
+from mulle.pipelines.memo import Memo
+from mulle.pipelines.task import Reading
+from mulle.pipelines.values import Shelf
+from mulle.types import Digest
+
+if TYPE_CHECKING:
+    from mulle.access import Signer
+    from mulle.catalog import Catalog
+    from mulle.data.model import Version
+    from mulle.definitions import Definitions
+    from mulle.pipelines.executor import Executor
+    from mulle.pipelines.model import Progress, RunResult, ValueRef
+    from mulle.pipelines.step import Pipeline
+    from mulle.store import ObjectStore
+
+
+class Project(Protocol):
+    """The user's project, as far as running it needs to know."""
+
+    @property
+    def root(self) -> Path:
+        """Its folder."""
+
+    @property
+    def digest(self) -> Digest:
+        """Its version."""
+
+    @property
+    def definitions(self) -> Definitions:
+        """What it defines."""
+
+
+class Heads(Protocol):
+    """Where the newest versions of datasets are asked for. `DataService` is one."""
+
+    def find_head(self, name: str) -> Version | None:
+        """The newest version of a dataset; None where nothing was ever committed."""
+
+
+class Controller:
+    """Runs pipelines of one project in one workspace. Safe to use from several threads and processes at once."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        store: ObjectStore,
+        signer: Signer,
+        workspace: Path,
+        project: Project,
+        executor: Executor,
+        data: Heads,
+        memo: Memo | None = None,
+    ) -> None:
+        """Wire a controller.
+
+        Args:
+            catalog: where runs are recorded; its clock is the domain time.
+            store: where values are kept.
+            signer: signs values that are pickles.
+            workspace: the workspace's folder, for logs, the spool and scratch files.
+            project: whose pipelines are run.
+            executor: what runs the steps.
+            data: where datasets are.
+            memo: the memo to use; the catalog's own by default. A fork passes the one of the catalog it came from.
+        """
+        self._catalog = catalog
+        self._shelf = Shelf(store, signer, workspace / "tmp")
+        self._workspace = workspace
+        self._project = project
+        self._executor = executor
+        self._data = data
+        self._memo = memo or Memo(catalog)
+
+    def run(
+        self,
+        pipeline: Pipeline[..., Any],
+        params: Mapping[str, Any] | None = None,
+        *,
+        as_of: datetime | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        executor: Executor | None = None,
+    ) -> RunResult:
+        """Run a pipeline; steps whose code and inputs are known to the memo are adopted, not executed.
+
+        A failed step makes a result with the status "failed"; `RunResult.check` raises it.
+
+        Args:
+            pipeline: what to run.
+            params: its parameters; text is read as the annotated type.
+            as_of: the instant as of which data is read; the watermark of what is learned from by default.
+            on_progress: called whenever a step changes its state, in this thread.
+            executor: runs the steps of this run instead of the controller's own.
+
+        Raises:
+            UsageError: a parameter is missing, unknown or of another type.
+            PipelineError: the pipeline cannot be traced, or a dataset that it reads has no version.
+        """
+        traced = graphs.trace(pipeline, params or {})
+        heads = self._heads(traced)
+        as_of = as_of or _watermark(traced, heads)
+        codes = Codes([self._project.root])
+        inputs = Inputs(self._shelf, codes, heads)
+        for node in traced.nodes:
+            if node.step is not None:
+                codes.of(node.step.function)
+                inputs.keep(node)
+        plan = Plan(
+            graph=traced,
+            heads=heads,
+            as_of=as_of,
+            codes=codes,
+            inputs=inputs,
+            readings={n.name: _reading(n, heads, as_of) for n in traced.nodes if n.kind == "training_set"},
+            project_version=self._project.digest,
+        )
+        driver = Driver(
+            plan,
+            catalog=self._catalog,
+            known=self._memo,
+            shelf=self._shelf,
+            workspace=self._workspace,
+            executor=executor or self._executor,
+        )
+        return driver.drive(on_progress)
+
+    def value(self, ref: ValueRef) -> Any:
+        """The value of an output."""
+        return values.decode(ref, self._shelf)
+
+    def _heads(self, traced: graphs.Graph) -> dict[str, Version]:
+        found: dict[str, Version] = {}
+        for dataset in traced.datasets():
+            head = self._data.find_head(dataset.name)
+            if head is None:
+                raise PipelineError(
+                    f"the dataset '{dataset.name}' has no version yet",
+                    cause=f"the pipeline '{traced.pipeline}' reads it",
+                    cure=f"mulle data collect {dataset.name}",
+                )
+            found[dataset.name] = head
+        return found
+
+
+def _watermark(traced: graphs.Graph, heads: Mapping[str, Version]) -> datetime | None:
+    """Up to when what is learned from is known; of several training sets, the earliest."""
+    names = [node.arguments["dataset"].name for node in traced.nodes if node.kind == "training_set"]
+    marks = [mark for name in names or heads if (mark := heads[name].watermark) is not None]
+    return min(marks, default=None)
+
+
+def _reading(node: graphs.Node, heads: Mapping[str, Version], as_of: datetime | None) -> Reading:
+    dataset, views = node.arguments["dataset"], node.arguments["views"]
+    if as_of is None:
+        raise PipelineError(
+            f"it is not known up to when '{dataset.name}' goes",
+            cause="its version has no watermark, as it has no event time",
+            cure="declare event_time=… in mulle.dataset, or pass an instant: mulle run --as-of INSTANT",
+        )
+    window: timedelta = node.arguments["window"]
+    sources: dict[str, str] = {
+        name: heads[name].digest for name in [dataset.name, *(view.source.name for view in views)]
+    }
+    return Reading(dataset.name, [view.name for view in views], window.total_seconds(), as_of, sources)

@@ -1,0 +1,82 @@
+"""How what a run did is put into words and plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from mulle.data.definition import Dataset
+from mulle.pipelines.graph import index_of, node_of
+from mulle.pipelines.model import StepRun, ValueRef
+from mulle.pipelines.promise import Promise
+from mulle.pipelines.task import Argument, Failure, Items, Version
+
+_LONGEST = 200
+
+
+def text(failure: Failure) -> str:
+    """The failure in a few lines, the user's own line first."""
+    message = f"{failure.kind}: {failure.message}"
+    return f"{failure.where}\n{message}" if failure.where else message
+
+
+def told(step: StepRun, failure: Failure) -> dict[str, str]:
+    """A run's failure as error, cause and cure."""
+    return {
+        "error": f"the step '{step.name}' failed: {failure.kind}: {failure.message}",
+        "cause": failure.where,
+        "cure": f"mend it and run again; what it printed: mulle runs logs {step.id}",
+    }
+
+
+def described(value: Any) -> Any:
+    """An argument as pages show it: a promise by its step, a dataset by its name, others as they are or by repr."""
+    if isinstance(value, Promise):
+        node = node_of(value)
+        return {"step": node.name, "output": index_of(value)}
+    if isinstance(value, Dataset):
+        return {"dataset": value.name}
+    if type(value) in {list, tuple}:
+        return [described(item) for item in value]
+    if type(value) is dict:
+        return {str(key): described(item) for key, item in value.items()}
+    if value is None or type(value) in {bool, int, float, str}:
+        return value
+    return getattr(value, "name", None) or f"{value!r:.{_LONGEST}}"
+
+
+def plain(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON can hold them."""
+    found: dict[str, Any] = {}
+    for name, value in params.items():
+        try:
+            found[name] = msgspec.to_builtins(value)
+            msgspec.json.encode(found[name])
+        except (TypeError, ValueError, msgspec.MsgspecError):
+            found[name] = f"{value!r:.{_LONGEST}}"
+    return found
+
+
+def versions_in(argument: Argument) -> Iterator[Version]:
+    """The dataset versions that an argument holds."""
+    if isinstance(argument, Version):
+        yield argument
+    elif isinstance(argument, Items):
+        for item in argument.items:
+            yield from versions_in(item)
+
+
+def returned(value: Any, outputs: Mapping[str, Sequence[ValueRef]]) -> dict[str, ValueRef]:
+    """What the pipeline's function returned: one promise as "result", several by their place or key."""
+    if isinstance(value, Promise):
+        return {"result": outputs[node_of(value).name][index_of(value)]}
+    if isinstance(value, list | tuple):
+        named: Mapping[str, Any] = {str(place): item for place, item in enumerate(value)}
+    elif isinstance(value, Mapping):
+        named = value
+    else:
+        return {}
+    promised = {str(name): item for name, item in named.items() if isinstance(item, Promise)}
+    return {name: outputs[node_of(item).name][index_of(item)] for name, item in promised.items()}

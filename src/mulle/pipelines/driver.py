@@ -1,0 +1,400 @@
+"""Drives one run to its end: a state machine whose every step forward is one transaction."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mulle.pipelines import effects, journal, keys, memo
+from mulle.pipelines.describing import described, plain, returned, text, told, versions_in
+from mulle.pipelines.model import Ending, Progress, RunResult, StepResult, StepRun, StepStatus, ValueRef
+from mulle.pipelines.perform import explain
+from mulle.pipelines.task import Argument, Failure, Outcome, Reading, Task
+from mulle.tracking import runs
+from mulle.tracking.ingest import ingest
+from mulle.types import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mulle.catalog import Catalog, Tx
+    from mulle.data.model import Version as DatasetVersion
+    from mulle.pipelines.executor import Executor
+    from mulle.pipelines.graph import Graph, Node
+    from mulle.pipelines.keys import Codes, Inputs
+    from mulle.pipelines.values import Shelf
+
+_POLL_SECONDS = 0.05
+_LOOK_SECONDS = 0.5
+_BACKOFF_SECONDS = 0.2
+_LONGEST_BACKOFF = 30.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is fixed when a run begins."""
+
+    graph: Graph
+    heads: Mapping[str, DatasetVersion]
+    as_of: datetime | None
+    codes: Codes
+    inputs: Inputs
+    readings: Mapping[str, Reading]
+    project_version: str
+
+
+class _CancelledError(Exception):
+    """Somebody asked for the run's end."""
+
+
+@dataclass(eq=False)
+class _Step:
+    """A node of the run on its way."""
+
+    node: Node
+    row: StepRun
+    arguments: dict[str, Argument] = field(default_factory=dict)
+    owner: str = ""
+    not_before: float = 0.0
+    reported: StepStatus = "pending"
+
+
+class Driver:
+    """One run. Used once, by one thread."""
+
+    def __init__(
+        self, plan: Plan, *, catalog: Catalog, known: memo.Memo, shelf: Shelf, workspace: Path, executor: Executor
+    ) -> None:
+        self._catalog = catalog
+        self._memo = known
+        self._shelf = shelf
+        self._workspace = workspace
+        self._executor = executor
+        self._plan = plan
+        self._run = ""
+        self._steps: dict[str, _Step] = {}
+        self._outputs: dict[str, list[ValueRef]] = {}
+        self._running: dict[Future[Outcome], _Step] = {}
+        self._waiting: dict[str, _Step] = {}
+        """Steps whose key another run computes now, and steps that are to be tried again."""
+        self._failure: tuple[_Step, Failure] | None = None
+        self._versions: list[str] = []
+        self._facts = 0
+        self._tell: Callable[[Progress], None] | None = None
+
+    def drive(self, on_progress: Callable[[Progress], None] | None) -> RunResult:
+        """Bring the run to its end and tell how it went."""
+        self._tell = on_progress
+        try:
+            self._begin()
+            while not self._over():
+                self._perform_effects()
+                self._settle(self._finished())
+                self._check_cancelled()
+            return self._end("failed" if self._failure else "succeeded")
+        except _CancelledError:
+            self._abort("cancelled", "cancelled")
+            return self._result("cancelled", "cancelled")
+        except KeyboardInterrupt:
+            self._abort("cancelled", "interrupted")
+            raise
+        except BaseException as error:
+            self._abort("failed", f"{type(error).__name__}: {error}")
+            raise
+
+    # -- the turns of the machine ------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._shelf.store.flush()
+        with self._transaction() as (tx, known):
+            journal.bury(tx)
+            self._run = runs.create(
+                tx,
+                kind="pipeline",
+                pipeline=self._plan.graph.pipeline,
+                params=plain(self._plan.graph.params),
+                as_of=self._plan.as_of,
+                project_version=self._plan.project_version,
+            )
+            journal.begin_graph(tx, self._run, self._plan.graph)
+            for position, node in enumerate(self._plan.graph.nodes):
+                row = StepRun(id=tx.new_id(), run=self._run, name=node.name, kind=node.kind, position=position)
+                self._steps[node.name] = _Step(node, row)
+            launched = self._advance(tx, known)
+        self._launch(launched)
+
+    def _settle(self, finished: list[tuple[_Step, Outcome]]) -> None:
+        """Record what came to an end and what may begin by it, in one transaction."""
+        if not finished and not self._waiting:
+            return
+        if any(outcome.facts for _, outcome in finished):
+            ingest(self._catalog, self._workspace / "spool" / "metrics")
+        with self._transaction() as (tx, known):
+            for step, outcome in finished:
+                self._record(tx, known, step, outcome)
+            launched = self._advance(tx, known)
+        self._launch(launched)
+
+    def _advance(self, tx: Tx, known: Tx) -> list[_Step]:
+        """Adopt what the memo knows; the steps that must be executed now. In call order, so one pass finds all."""
+        launched: list[_Step] = []
+        for step in self._steps.values():
+            if step.row.status != "pending" or not self._ready(step) or step.node.kind == "effect" or self._failure:
+                continue
+            if step.not_before > time.monotonic():
+                continue
+            if not step.row.key:
+                self._identify(step)
+            cached = self._caches(step) and memo.find(known, step.row.key)
+            if cached:
+                self._adopt(tx, step, cached, "cached")
+            elif not self._caches(step) or memo.claim(known, step.row.key, step.row.id):
+                started = {"status": "running", "started": tx.now, "attempts": step.row.attempts + 1}
+                step.row = msgspec.structs.replace(step.row, **started)
+                step.owner = step.row.id if step.row.attempts == 1 else f"{step.row.id}#{step.row.attempts}"
+                journal.write(tx, step.row, step.owner, [], [])
+                launched.append(step)
+            if step.row.status == "pending":
+                self._waiting[step.node.name] = step
+            else:
+                self._waiting.pop(step.node.name, None)
+        return launched
+
+    def _launch(self, steps: list[_Step]) -> None:
+        for step in steps:
+            self._report(step)
+            node_step = step.node.step
+            future = self._executor.submit(self._task(step), node_step.function if node_step else None)
+            self._running[future] = step
+        for step in self._steps.values():
+            self._report(step)
+
+    def _finished(self) -> list[tuple[_Step, Outcome]]:
+        """The steps that came to an end; waits a moment where none has."""
+        if not self._running:
+            if self._waiting:
+                time.sleep(_POLL_SECONDS)
+            return []
+        patience = _POLL_SECONDS if self._waiting else _LOOK_SECONDS
+        done, _ = concurrent.futures.wait(self._running, patience, concurrent.futures.FIRST_COMPLETED)
+        return [(self._running.pop(future), future.result()) for future in done]
+
+    def _over(self) -> bool:
+        if self._running:
+            return False
+        open_steps = [step for step in self._steps.values() if step.row.status in {"pending", "running"}]
+        return not open_steps or self._failure is not None
+
+    # -- single steps ------------------------------------------------------------------------------------------------
+
+    def _ready(self, step: _Step) -> bool:
+        return all(node.name in self._outputs for node in step.node.depends())
+
+    def _caches(self, step: _Step) -> bool:
+        return step.node.step is None or step.node.step.options.cache
+
+    def _identify(self, step: _Step) -> None:
+        """Find the step's arguments and from them its memo key."""
+        node, plan = step.node, self._plan
+        if node.kind == "training_set":
+            key = self._training_key(node)
+        else:
+            result = lambda promise: keys.producer(promise, self._outputs)  # noqa: E731 - passed on, not named
+            step.arguments = {name: plan.inputs.argument(value, result) for name, value in node.arguments.items()}
+            key = keys.step_key(node, step.arguments, plan.inputs, plan.codes)
+        inputs = {name: described(value) for name, value in node.arguments.items()}
+        step.row = msgspec.structs.replace(step.row, key=key, inputs=inputs)
+
+    def _training_key(self, node: Node) -> Digest:
+        from mulle import features  # noqa: PLC0415 - start-up time: only pipelines with training sets load polars
+
+        reading = self._plan.readings[node.name]
+        dataset, views = node.arguments["dataset"], node.arguments["views"]
+        spec = features.TrainingSpec(
+            dataset=dataset,
+            manifest=Digest(reading.manifests[dataset.name]),
+            views=tuple((view, Digest(reading.manifests[view.source.name])) for view in views),
+            window=timedelta(seconds=reading.window),
+            as_of=reading.as_of,
+        )
+        return keys.training_key(spec, features.training_inputs(self._shelf.store, spec), self._plan.codes)
+
+    def _task(self, step: _Step) -> Task:
+        node = step.node
+        task = Task(
+            step_run=step.row.id,
+            owner=step.owner,
+            name=node.name,
+            module="",
+            attribute="",
+            arguments=step.arguments,
+            outputs=node.outputs,
+            reading=self._plan.readings.get(node.name),
+        )
+        if node.step is None:
+            return task
+        options = node.step.options
+        module, attribute = node.step.reference() if self._executor.elsewhere else ("", "")
+        return msgspec.structs.replace(
+            task, module=module, attribute=attribute, cpus=options.cpus, memory=options.memory, timeout=options.timeout
+        )
+
+    def _record(self, tx: Tx, known: Tx, step: _Step, outcome: Outcome) -> None:
+        self._facts += outcome.facts
+        measured = {
+            "ended": tx.now,
+            "seconds": outcome.seconds,
+            "cpu_seconds": step.row.cpu_seconds + outcome.cpu_seconds,
+            "peak_memory": outcome.peak_memory,
+        }
+        step.row = msgspec.structs.replace(step.row, **measured)
+        if outcome.failure is not None:
+            self._fail(tx, known, step, outcome.failure)
+            return
+        code = {name: str(digest) for name, digest in self._code(step).items()}
+        entry = memo.Entry(outcome.outputs, step.row.id, step.owner, step.row.seconds, step.row.cpu_seconds, code)
+        counts = memo.commit(known, step.row.key, step.node.name, entry) if self._caches(step) else entry
+        self._adopt(tx, step, counts, "executed")
+
+    def _code(self, step: _Step) -> Mapping[str, str]:
+        return {} if step.node.step is None else self._plan.codes.of(step.node.step.function).parts
+
+    def _adopt(self, tx: Tx, step: _Step, entry: memo.Entry, status: StepStatus) -> None:
+        """The step is over: its outputs are those of the entry."""
+        self._outputs[step.node.name] = entry.outputs
+        outputs = msgspec.to_builtins(entry.outputs)
+        state = {"status": status, "origin": entry.step_run, "outputs": outputs, "ended": tx.now}
+        step.row = msgspec.structs.replace(step.row, started=step.row.started or tx.now, **state)
+        step.owner = entry.owner
+        journal.write(tx, step.row, entry.owner, self._reads(step), self._uses(step.node))
+
+    def _reads(self, step: _Step) -> list[str]:
+        if step.node.kind == "training_set":
+            return [self._plan.heads[name].ref for name in self._plan.readings[step.node.name].manifests]
+        return [found.name for argument in step.arguments.values() for found in versions_in(argument)]
+
+    def _uses(self, node: Node) -> list[str]:
+        return [self._steps[before.name].row.id for before in node.depends()]
+
+    def _fail(self, tx: Tx, known: Tx, step: _Step, failure: Failure) -> None:
+        retries = 0 if step.node.step is None else step.node.step.options.retries
+        memo.release(known, step.row.key, step.row.id)
+        if step.row.attempts <= retries and not failure.final:
+            delay = min(_LONGEST_BACKOFF, _BACKOFF_SECONDS * 2 ** (step.row.attempts - 1))
+            step.not_before = time.monotonic() + delay
+            step.row = msgspec.structs.replace(step.row, status="pending", error=failure.message)
+            self._waiting[step.node.name] = step
+        else:
+            step.row = msgspec.structs.replace(step.row, status="failed", error=text(failure))
+            self._failure = self._failure or (step, failure)
+        journal.write(tx, step.row, step.owner, [], [])
+
+    # -- effects -----------------------------------------------------------------------------------------------------
+
+    def _perform_effects(self) -> None:
+        for step in self._steps.values():
+            if step.node.kind == "effect" and step.row.status == "pending" and self._ready(step) and not self._failure:
+                self._perform_effect(step)
+                self._report(step)
+
+    def _perform_effect(self, step: _Step) -> None:
+        began = time.perf_counter()
+        ids = {name: each.row.origin or each.row.id for name, each in self._steps.items()}
+        try:
+            made = effects.candidate(
+                step.node,
+                outputs=self._outputs,
+                step_runs=ids,
+                heads=self._plan.heads,
+                store=self._shelf.store,
+                run=self._run,
+            )
+        except Exception as error:  # noqa: BLE001 - a failure of the step, told as such
+            with self._transaction() as (tx, known):
+                self._fail(tx, known, step, explain(error))
+            return
+        with self._transaction() as (tx, _):
+            version, new = effects.register(tx, made)
+            self._versions.append(version)
+            self._outputs[step.node.name] = []
+            state = {
+                "status": "executed" if new else "cached",
+                "started": tx.now,
+                "ended": tx.now,
+                "origin": step.row.id,
+            }
+            inputs = {name: described(value) for name, value in step.node.arguments.items()}
+            seconds = time.perf_counter() - began
+            step.row = msgspec.structs.replace(step.row, **state, inputs=inputs, outputs=[version], seconds=seconds)
+            journal.write(tx, step.row, step.row.id, [], self._uses(step.node))
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _check_cancelled(self) -> None:
+        if not self._running and not self._waiting:
+            return
+        with self._catalog.read() as tx:
+            if not runs.cancel_requested(tx, self._run):
+                return
+        raise _CancelledError
+
+    def _end(self, status: Ending) -> RunResult:
+        error = ""
+        if self._failure is not None:
+            step, failure = self._failure
+            error = f"the step '{step.node.name}' failed: {text(failure)}"
+        if self._facts:
+            ingest(self._catalog, self._workspace / "spool" / "metrics")
+        with self._catalog.write() as tx:
+            runs.finish(tx, self._run, status, error)
+        return self._result(status, error)
+
+    def _abort(self, status: Ending, text: str) -> None:
+        """End what still runs and say so in the catalog, as far as that can be done."""
+        for step in self._running.values():
+            self._executor.cancel(step.row.id)
+        if not self._run:
+            return
+        with self._transaction() as (tx, known):
+            for step in self._steps.values():
+                memo.release(known, step.row.key, step.row.id)
+            journal.abandon(tx, self._run, text)
+            runs.finish(tx, self._run, status, text)
+
+    def _result(self, status: Ending, error: str) -> RunResult:
+        rows = [step.row for step in self._steps.values()]
+        return RunResult(
+            id=self._run,
+            status=status,
+            steps_executed=sum(row.status == "executed" for row in rows),
+            steps_cached=sum(row.status == "cached" for row in rows),
+            steps=[StepResult(row.name, row.status, row.seconds, row.cpu_seconds, row.id) for row in rows],
+            outputs=returned(self._plan.graph.returned, self._outputs) if status == "succeeded" else {},
+            model_versions=self._versions,
+            cpu_seconds=sum(row.cpu_seconds for row in rows),
+            as_of=self._plan.as_of,
+            error=error,
+            failure=None if self._failure is None else told(self._failure[0].row, self._failure[1]),
+        )
+
+    def _report(self, step: _Step) -> None:
+        if self._tell is None or step.reported == step.row.status:
+            return
+        step.reported = step.row.status
+        over = sum(each.row.status in {"executed", "cached", "failed"} for each in self._steps.values())
+        self._tell(Progress(self._run, step.node.name, step.row.status, over, len(self._steps)))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[tuple[Tx, Tx]]:
+        """A transaction on the catalog and one on the memo, which are the same where the memo lies in the catalog."""
+        with self._catalog.write() as tx, self._memo.within(self._catalog, tx) as known:
+            yield tx, known

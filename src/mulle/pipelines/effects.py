@@ -1,0 +1,107 @@
+"""The effects of a run: what changes something outside of it. Never memoised, and idempotent by content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mulle.data.definition import Dataset
+from mulle.errors import PipelineError
+from mulle.pipelines.graph import Node, leaves, node_of, promises
+from mulle.pipelines.model import ValueRef
+from mulle.pipelines.promise import Promise
+from mulle.registry import versions
+from mulle.registry.model import Inputs
+from mulle.types import Digest
+
+if TYPE_CHECKING:
+    from mulle.catalog import Tx
+    from mulle.data.model import Version
+    from mulle.registry.model import Candidate
+    from mulle.store import ObjectStore
+
+
+def candidate(
+    node: Node,
+    *,
+    outputs: Mapping[str, Sequence[ValueRef]],
+    step_runs: Mapping[str, str],
+    heads: Mapping[str, Version],
+    store: ObjectStore,
+    run: str,
+) -> Candidate:
+    """What a registration will record; made before its transaction.
+
+    Raises:
+        PipelineError: what is registered is no model, or its report no report.
+    """
+    model, report = _ref(node, "model", "model", outputs), None
+    if node.arguments["report"] is not None:
+        report = _ref(node, "report", "report", outputs)
+    return versions.candidate(
+        store,
+        node.arguments["name"],
+        model.digest,
+        run=run,
+        step_run=step_runs[node_of(node.arguments["model"]).name],
+        report=report.digest if report else "",
+        inputs=taught_by(node.arguments["model"], heads),
+        metrics=_metrics(store.get(Digest(report.digest))) if report else {},
+    )
+
+
+def register(tx: Tx, made: Candidate) -> tuple[str, bool]:
+    """The registered version (`delay@3`), and whether it is new."""
+    found = versions.register(tx, made)
+    return found.ref, found.run == made.run
+
+
+def _ref(node: Node, parameter: str, codec: str, outputs: Mapping[str, Sequence[ValueRef]]) -> ValueRef:
+    value = node.arguments[parameter]
+    if isinstance(value, Promise):
+        ref = outputs[node_of(value).name][value._index or 0]  # noqa: SLF001 - a promise shows nothing to user code
+        if ref.codec == codec:
+            return ref
+        given = f"'{node_of(value).name}' returned a value of the kind '{ref.codec}'"
+    else:
+        given = f"it was given {type(value).__name__}"
+    kind = {"model": "mulle.Model", "report": "mulle.Report"}[codec]
+    raise PipelineError(
+        f"mulle.register takes the {parameter} that a step returned",
+        cause=given,
+        cure=f"return a {kind} from the step and pass its result",
+    )
+
+
+def taught_by(model: Promise, heads: Mapping[str, Version]) -> Inputs:
+    """Which dataset and views taught a model: the nearest training set or dataset above it in the graph."""
+    level, seen = [node_of(model)], set[int]()
+    while level:
+        for node in level:
+            if node.kind == "training_set":
+                dataset = node.arguments["dataset"]
+                return Inputs.of(dataset, node.arguments["views"], _requested(dataset, heads))
+            for dataset in (found for value in node.arguments.values() for found in leaves(value)):
+                if isinstance(dataset, Dataset):
+                    return Inputs.of(dataset, [], _requested(dataset, heads))
+        seen.update(map(id, level))
+        above = [node_of(promise) for node in level for value in node.arguments.values() for promise in promises(value)]
+        level = [node for node in dict.fromkeys(above) if id(node) not in seen]
+    return Inputs()
+
+
+def _requested(dataset: Dataset, heads: Mapping[str, Version]) -> list[str]:
+    outcomes = set(dataset.outcomes())
+    return [name for name, _ in heads[dataset.name].schema if name not in outcomes]
+
+
+class _Metrics(msgspec.Struct):
+    metrics: dict[str, float | None]
+
+
+def _metrics(report: bytes) -> dict[str, float]:
+    """The metrics of an encoded report, without decoding its rows."""
+    found = msgspec.msgpack.decode(report, type=_Metrics).metrics
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,107 @@
+"""What a run writes about its steps: their rows, and the lineage between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from mulle.errors import unknown
+from mulle.pipelines.model import GraphEdge, GraphNode, NodeKind, RunGraph, StepRun, StepStatus
+from mulle.pipelines.tables import run_graph, step_run
+from mulle.tracking import runs
+
+if TYPE_CHECKING:
+    from mulle.catalog import Tx
+    from mulle.pipelines.graph import Graph
+
+_COLUMNS = StepRun.__struct_fields__
+
+
+def begin_graph(tx: Tx, run: str, graph: Graph) -> None:
+    """Record the shape of a run's graph."""
+    nodes = [[node.name, node.kind] for node in graph.nodes]
+    tx.execute(insert(run_graph).values(run=run, nodes=nodes, edges=msgspec.to_builtins(graph.edges())))
+
+
+def write(tx: Tx, row: StepRun, owner: str, reads: Sequence[str], uses: Sequence[str]) -> None:
+    """Record the state of a step run, and when it is over, where its outputs came from.
+
+    Args:
+        tx: the transaction.
+        row: the step run.
+        owner: whose metrics and artifacts belong to it.
+        reads: names of dataset versions that it read, as `flights@3`.
+        uses: ids of the step runs whose outputs it took.
+    """
+    values = {**msgspec.structs.asdict(row), "owner": owner}
+    changes = {name: value for name, value in values.items() if name != "id"}
+    tx.execute(insert(step_run).values(values).on_conflict_do_update(index_elements=["id"], set_=changes))
+    if row.status not in {"executed", "cached"}:
+        return
+    name = f"step_run:{row.id}"
+    tx.node("step_run", name, row.key)
+    tx.edge(f"run:{row.run}", name, "executed" if row.status == "executed" else "reused")
+    if row.origin != row.id:
+        tx.edge(name, f"step_run:{row.origin}", "reuses")
+    for used in uses:
+        tx.edge(name, f"step_run:{used}", "input")
+    for read in reads:
+        tx.edge(name, f"dataset:{read}", "read")
+    runs.link(tx, row.run, [owner])
+
+
+def abandon(tx: Tx, run: str, error: str) -> None:
+    """End the steps of a run whose process is gone."""
+    unfinished = step_run.c.status.in_(["running", "pending"])
+    statement = update(step_run).where(step_run.c.run == run, unfinished)
+    tx.execute(statement.values(status="failed", error=error, ended=tx.now))
+
+
+def bury(tx: Tx) -> list[str]:
+    """Mark the runs whose process is gone as failed; their ids."""
+    found = runs.lost(tx)
+    for run in found:
+        abandon(tx, run, runs.KILLED)
+        runs.finish(tx, run, "failed", runs.KILLED)
+    return found
+
+
+def steps(tx: Tx, run: str) -> list[StepRun]:
+    """The step runs of a run, in the order of the pipeline's calls."""
+    columns = [step_run.c[name] for name in _COLUMNS]
+    rows = tx.all(select(*columns).where(step_run.c.run == run).order_by(step_run.c.position))
+    return [StepRun(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+def one(tx: Tx, step: str) -> StepRun:
+    """One step run.
+
+    Raises:
+        UnknownNameError: there is none of that id.
+    """
+    row = tx.one(select(*[step_run.c[name] for name in _COLUMNS]).where(step_run.c.id == step))
+    if row is None:
+        recent = tx.all(select(step_run.c.id).order_by(step_run.c.id.desc()).limit(50))
+        raise unknown("step run", step, [each.id for each in recent], cure="mulle runs steps RUN")
+    return StepRun(**row._mapping)  # noqa: SLF001 - as above
+
+
+def graph(tx: Tx, run: str) -> RunGraph:
+    """A run's graph with the state of each step."""
+    row = tx.one(select(run_graph).where(run_graph.c.run == run))
+    if row is None:
+        return RunGraph(run, [], [])
+    known: Mapping[str, Any] = {step.name: step for step in steps(tx, run)}
+    nodes = [_node(name, kind, known.get(name)) for name, kind in row.nodes]
+    return RunGraph(run, nodes, msgspec.convert(row.edges, list[GraphEdge]))
+
+
+def _node(name: str, kind: NodeKind, step: StepRun | None) -> GraphNode:
+    if step is None:
+        return GraphNode(name, kind, "pending")
+    status: StepStatus = step.status
+    return GraphNode(name, kind, status, step.seconds, step.id)
