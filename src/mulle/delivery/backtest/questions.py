@@ -1,0 +1,150 @@
+"""The questions of history, joined with their features once, and what models answer, shared by all policies."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from mulle.data.definition import Dataset, asked_at
+from mulle.features.training import ASKED, join
+from mulle.flavors import columns_of
+from mulle.flavors.engines import load_engine
+from mulle.flavors.predictor import scores_for_log
+from mulle.flavors.signature import Signature
+from mulle.predictions.files import INPUT
+from mulle.predictions.keys import key_texts
+from mulle.types import Digest
+
+if TYPE_CHECKING:
+    from mulle.data import DataService
+    from mulle.data.model import Version
+    from mulle.features.definition import FeatureView
+    from mulle.flavors.bundle import Sealer
+    from mulle.flavors.predictor import Predictor
+    from mulle.serving.plan import RevisionPlan
+    from mulle.store import ObjectStore
+
+_BLOCK = 1024
+_KEPT_BLOCKS = 4096
+Places = npt.NDArray[np.int64]
+
+
+class Questions:
+    """What was asked of a deployment in a stretch of history, in the order of asking.
+
+    Features are joined as they were available when each question was asked; outcomes are not among the columns.
+    """
+
+    def __init__(self, rows: pl.DataFrame, key: Sequence[str], truth: pl.Series, event_time: pl.Series) -> None:
+        """Use `gather`."""
+        self.rows = rows
+        self.keys = key_texts(rows, key)
+        self.truth = truth
+        self.event_time = event_time
+        self.at = rows.get_column(ASKED)
+        self.micros = self.at.dt.epoch("us").to_numpy().astype(np.int64)
+        self.ids = _ids(self.micros, "8")
+        self.shadow_ids = _ids(self.micros, "9")
+        self._columns: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many questions there are."""
+        return len(self.micros)
+
+    def before(self, now: datetime) -> int:
+        """How many were asked before an instant."""
+        micros = int(pl.Series([now]).dt.epoch("us")[0])
+        return int(np.searchsorted(self.micros, micros, side="left"))
+
+    def columns(self, signature: Signature) -> dict[str, Any]:
+        """A model's inputs as arrays, for all questions."""
+        place = tuple((field.name, field.kind) for field in signature.inputs)
+        if place not in self._columns:
+            self._columns[place] = columns_of(self.rows, signature)
+        return self._columns[place]
+
+    def inputs(self, names: Sequence[str], low: int, high: int) -> pl.DataFrame:
+        """Inputs as the prediction log names them."""
+        return self.rows.slice(low, high - low).select([pl.col(name).alias(f"{INPUT}{name}") for name in names])
+
+
+def gather(
+    store: ObjectStore,
+    data: DataService,
+    asked_of: tuple[Dataset, Version],
+    views: Sequence[tuple[FeatureView, Version]],
+    between: tuple[datetime, datetime],
+) -> Questions:
+    """The rows of a dataset's version whose question was asked in [start, end), with the features of the views."""
+    (dataset, whole), (start, end) = asked_of, between
+    assert dataset.event_time is not None
+    rows = data.read(whole, start=start - dataset.asked, end=end - dataset.asked)
+    rows = rows.with_columns(asked_at(dataset, rows).alias(ASKED)).sort(ASKED, maintain_order=True)
+    outcomes = [name for name in dataset.outcomes() if name in rows.columns]
+    joined = join(store, rows.drop(outcomes), [(view, Digest(version.digest)) for view, version in views], ASKED)
+    truth = rows.get_column(dataset.label) if dataset.label is not None else pl.Series([None] * rows.height)
+    return Questions(joined, dataset.key, truth, rows.get_column(dataset.event_time))
+
+
+def _ids(micros: Places, variant: str) -> pl.Series:
+    """Time-ordered ids of the shape of UUIDv7, the same in every replay of the same questions."""
+    found = []
+    for place, micro in enumerate(micros.tolist()):
+        head, tail = f"{micro // 1000:012x}", f"{place:015x}"
+        found.append(f"{head[:8]}-{head[8:]}-7000-{variant}{tail[:3]}-{tail[3:]}")
+    return pl.Series(found, dtype=pl.String)
+
+
+class Answers:
+    """What models answer to the questions: computed in blocks, once for each model, whoever serves it."""
+
+    def __init__(self, questions: Questions, signer: Sealer | None) -> None:
+        self.questions = questions
+        self._signer = signer
+        self._predictors: OrderedDict[str, Predictor] = OrderedDict()
+        self._blocks: OrderedDict[tuple[str, int], tuple[dict[str, Any], npt.NDArray[np.float64]]] = OrderedDict()
+
+    def of(self, plan: RevisionPlan, low: int, high: int) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
+        """Outputs and scores of a revision for the questions [low, high). A model may raise anything."""
+        blocks = [self._block(plan, place) for place in range(low // _BLOCK, (high - 1) // _BLOCK + 1)]
+        offset = (low // _BLOCK) * _BLOCK
+        cut = slice(low - offset, high - offset)
+        names = list(blocks[0][0])
+        if len(blocks) == 1:
+            return {name: blocks[0][0][name][cut] for name in names}, blocks[0][1][cut]
+        outputs = {name: np.concatenate([one[0][name] for one in blocks])[cut] for name in names}
+        return outputs, np.concatenate([one[1] for one in blocks])[cut]
+
+    def signature(self, plan: RevisionPlan) -> Signature:
+        """What the revision's model takes and gives."""
+        return self._predictor(plan).signature
+
+    def _block(self, plan: RevisionPlan, place: int) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
+        key = (plan.bundle, place)
+        found = self._blocks.get(key)
+        if found is None:
+            predictor = self._predictor(plan)
+            low, high = place * _BLOCK, min((place + 1) * _BLOCK, self.questions.count)
+            columns = {name: values[low:high] for name, values in self.questions.columns(predictor.signature).items()}
+            outputs = predictor.predict(columns, high - low)
+            found = (outputs, np.asarray(scores_for_log(outputs), dtype=np.float64))
+            self._blocks[key] = found
+            if len(self._blocks) > _KEPT_BLOCKS:
+                self._blocks.popitem(last=False)
+        return found
+
+    def _predictor(self, plan: RevisionPlan) -> Predictor:
+        if plan.bundle not in self._predictors:
+            engine = Path(plan.engine) if plan.engine else None
+            self._predictors[plan.bundle] = load_engine(Path(plan.bundle), engine, self._signer, "batch")
+            if len(self._predictors) > 8:  # noqa: PLR2004 - models of a few revisions side by side
+                self._predictors.popitem(last=False)
+        return self._predictors[plan.bundle]
