@@ -7,13 +7,12 @@ from typing import Any
 import click
 
 from mulle.cli import output
-from mulle.cli.deploy import one_deployment
 from mulle.cli.lazy import DefaultGroup
 from mulle.cli.progress import progress
 from mulle.cli.state import State, json_option, limit_option, pass_state, reason_option
+from mulle.types import instant
 
 POLICIES = ("never", "monthly", "weekly", "daily", "drift", "quality", "combined")
-_COLUMNS = ["policy", "metric", "log_loss", "retrainings", "promotions", "alerts", "cpu", "regret"]
 
 
 @click.group(
@@ -53,10 +52,15 @@ def run(
     Only clock, arrivals and catalog are replaced; triggers, gates and rollouts are those of production. The workspace
     is not changed, but for one event in the ledger and the report.
     """
-    name = deployment or one_deployment(state)
+    begin, finish = (instant(text) if text else None for text in (start, end))
     with progress(quiet=as_json) as shown:
-        found = state.ws.backtest(
-            name, list(policies) or ["never", "monthly"], start=start, end=end, seed=seed, on_progress=shown.step
+        found = state.ws.backtests.replay(
+            deployment,
+            list(policies) or ["never", "monthly"],
+            start=begin,
+            end=finish,
+            seed=seed,
+            on_progress=shown.step,
         )
     output.emit(found, as_json=as_json, show=show_report)
 
@@ -83,14 +87,25 @@ def show(state: State, backtest_id: str, as_json: bool) -> None:
 
 def show_report(found: Any) -> None:
     """Policies side by side."""
-    policies = output.part(found, "policies") or {}
-    lines = []
-    for name, policy in policies.items() if isinstance(policies, dict) else [(each.name, each) for each in policies]:
-        values = {each: output.part(policy, each) for each in ("retrainings", "promotions", "alerts", "regret")}
-        values |= {
-            "policy": name,
-            "metric": output.part(policy, "mean_auc"),
-            "log_loss": output.part(policy, "mean_log_loss"),
-        }
-        lines.append(values | {"cpu": output.span(output.part(policy, "cpu_seconds") or 0.0)})
-    output.table(lines, _COLUMNS)
+    output.fields(
+        output.parts(found, "id", "deployment", "start", "end", "questions", "labelled", "distinct_trainings")
+    )
+    output.say()
+    main, second = found.metrics
+    lines = [_line(name, policy) for name, policy in [*found.policies.items(), ("(oracle)", found.oracle)]]
+    columns = [
+        "policy",
+        f"mean_auc:{main}",
+        f"mean_log_loss:{second}",
+        "retrainings",
+        "promotions",
+        "alerts",
+        "cpu",
+        "regret",
+    ]
+    output.table(lines, columns)
+
+
+def _line(name: str, policy: Any) -> dict[str, Any]:
+    figures = output.parts(policy, "mean_auc", "mean_log_loss", "retrainings", "promotions", "alerts", "regret")
+    return figures | {"policy": name, "cpu": output.span(policy.cpu_seconds)}

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mulle.cli import output
+from mulle.cli.failure import FAILURE
 from mulle.cli.lazy import Group
 from mulle.cli.progress import progress
 from mulle.cli.state import State, json_option, limit_option, pass_state, reason_option
@@ -181,15 +182,16 @@ def collect(state: State, dataset: str, until: str | None, as_json: bool) -> Non
 @click.argument("ref")
 @json_option
 @pass_state
-def check(state: State, ref: str, as_json: bool) -> None:
-    """Whether a version fits its declared schema."""
-    output.emit(state.ws.validation.check(ref), as_json=as_json, show=_show_check)
+def check(state: State, ref: str, as_json: bool) -> int:
+    """Whether a version fits its declared schema; fails when it does not."""
+    found = state.ws.validation.check(ref)
+    output.emit(found, as_json=as_json, show=_show_check)
+    return 0 if found.passed else FAILURE
 
 
 def _show_check(found: Any) -> None:
-    violations = output.part(found, "violations")
-    columns = ["column", "rule", "severity", "declared", "found", "rows"]
-    output.table(found if violations is None else violations, columns, empty="it fits its schema")
+    empty = f"{found.ref}: {found.rows:,} rows fit the schema" if found.declared else f"{found.ref} declares no schema"
+    output.table(found.violations, ["column", "rule", "severity", "declared", "found", "rows"], empty=empty)
 
 
 @data.command("profile", verbs=("data.profile",), examples=("mulle data profile flights",))
@@ -212,7 +214,7 @@ def verify(state: State, as_json: bool) -> int:
         shown.step("reading every object")
         found = state.ws.data.verify()
     output.emit(found, as_json=as_json, show=_show_damage)
-    return 1 if found.damaged else 0
+    return FAILURE if found.damaged else 0
 
 
 def _show_damage(found: Any) -> None:

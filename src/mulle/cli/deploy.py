@@ -55,9 +55,7 @@ def _show_deployed(found: Any) -> None:
     for check in output.part(found, "checks") or []:
         passed = output.part(check, "passed")
         word = "not evaluated" if passed is None else output.status("passed" if passed else "refused")
-        output.say(
-            f"{word}  {output.part(check, 'check') or output.part(check, 'name')}: {output.part(check, 'detail')}"
-        )
+        output.say(f"{word}  {check.check}: {check.reason}")
     revision = output.part(found, "revision") or found
     output.fields(output.parts(revision, "deployment", "number:revision", "model", "version", "stage", "at", "reason"))
 

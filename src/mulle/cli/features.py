@@ -9,6 +9,9 @@ from mulle.cli.lazy import Group
 from mulle.cli.progress import progress
 from mulle.cli.run import parameter
 from mulle.cli.state import State, json_option, pass_state
+from mulle.types import instant
+
+_SPANS = ("ttl", "available_after")
 
 
 @click.group(cls=Group, examples=("mulle features list", "mulle features online origin_weather --entity origin=JFK"))
@@ -23,7 +26,21 @@ def list_(state: State, as_json: bool) -> None:
     """Every feature view: entity, source, how long a value stays good."""
     columns = ["name", "entity", "source", "ttl", "available_after", "materialized"]
     found = list(state.ws.features.list())
-    output.emit(found, as_json=as_json, show=output.rows(columns, empty="the project defines no feature view"))
+    shown = [output.parts(one, *columns) | {name: output.span(getattr(one, name)) for name in _SPANS} for one in found]
+    empty = "the project defines no feature view"
+    output.emit(found, as_json=as_json, show=lambda _: output.table(shown, columns, empty=empty))
+
+
+@features.command("show", verbs=("features.show",), examples=("mulle features show origin_weather",))
+@click.argument("view")
+@json_option
+@pass_state
+def show(state: State, view: str, as_json: bool) -> None:
+    """One feature view."""
+    paths = ["name", "doc", "entity", "source", "ttl", "available_after", "lookback", "withheld", "materialized"]
+    found = state.ws.features.show(view)
+    spans = {name: output.span(getattr(found, name)) for name in _SPANS}
+    output.emit(found, as_json=as_json, show=lambda _: output.fields(output.parts(found, *paths) | spans))
 
 
 @features.command(
@@ -37,8 +54,9 @@ def materialize(state: State, view: str, until: str | None, as_json: bool) -> No
     """Bring the online store up to date."""
     with progress(quiet=as_json) as shown:
         shown.step(f"materialising {view}")
-        found = state.ws.features.materialize(view, until)
-    output.emit(found, as_json=as_json, show=lambda made: output.say(output.cell(made)))
+        found = state.ws.features.materialize(view, instant(until) if until else None)
+    paths = ["view", "version", "since", "until", "rows:entities"]
+    output.emit(found, as_json=as_json, show=lambda _: output.fields(output.parts(found, *paths)))
 
 
 @features.command(
@@ -50,8 +68,9 @@ def materialize(state: State, view: str, until: str | None, as_json: bool) -> No
 @pass_state
 def online(state: State, views: tuple[str, ...], entity: tuple[str, ...], as_json: bool) -> None:
     """The values that a request for an entity would get now."""
-    (found,) = state.ws.features.online(list(views), [dict(parameter(text) for text in entity)])
-    output.emit(found, as_json=as_json, show=output.fields)
+    (found,) = state.ws.features.online(views, (dict(parameter(text) for text in entity),))
+    missing = {"missing": found.missing}
+    output.emit(found, as_json=as_json, show=lambda _: output.fields(found.features | missing))
 
 
 @features.command("check", verbs=("features.check",), examples=("mulle features check origin_recent_delay",))
@@ -63,6 +82,7 @@ def check(state: State, view: str, as_json: bool) -> int:
     with progress(quiet=as_json) as shown:
         shown.step(f"recomputing {view} on shortened sources")
         found = state.ws.features.check(view)
-    leaks = output.part(found, "leaks") or []
-    output.emit(found, as_json=as_json, show=lambda _: output.table(leaks, ["column", "at", "entity"], empty="no leak"))
-    return 1 if leaks else 0
+    columns = ["kind", "column", "at", "entity", "whole:value", "truncated:without later rows", "rows"]
+    empty = f"no leak over {found.cuts} cuts of {found.rows:,} rows"
+    output.emit(found, as_json=as_json, show=lambda _: output.table(found.leaks, columns, empty=empty))
+    return 1 if found.leaks else 0

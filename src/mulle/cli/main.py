@@ -35,6 +35,7 @@ PLACES = {
     "models": Place("mulle.cli.models:models", "Models, versions and aliases.", LOOK),
     "predictions": Place("mulle.cli.predictions:predictions", "Answers that were given, with their ids.", LOOK),
     "monitor": Place("mulle.cli.monitor:monitor", "Drift, quality, outliers, staleness and their alerts.", LOOK),
+    "rollouts": Place("mulle.cli.rollouts:rollouts", "How traffic moves to a new model, and what its gate said.", LOOK),
     "why": Place("mulle.cli.lineage:why", "What a prediction, model or run was made from, down to the raw rows.", ASK),
     "impact": Place(
         "mulle.cli.lineage:impact", "What a dataset version, run or model went into, up to what serves it now.", ASK

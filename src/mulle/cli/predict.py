@@ -28,7 +28,7 @@ _TABLES = {".csv", ".parquet"}
         "mulle predict --rows example.json",
         "mulle predict delay --row carrier=UA --row origin=JFK --row distance=2475",
         "mulle predict delay --rows march.csv --json",
-        "cat rows.json | mulle predict delay --rows - --url http://127.0.0.1:8080",
+        "cat rows.json | mulle predict delay --rows - --url http://127.0.0.1:8421",
     ),
 )
 @click.argument("deployment", default="")
@@ -118,7 +118,7 @@ def ask(url: str, deployment: str, rows: list[dict[str, Any]]) -> list[dict[str,
     """
     where = f"{url.rstrip('/')}/predict/{deployment}"
     if not where.startswith(("http://", "https://")):
-        raise UsageError(f"'{url}' is not a URL", cause="http:// is needed", cure="--url http://127.0.0.1:8080")
+        raise UsageError(f"'{url}' is not a URL", cause="http:// is needed", cure="--url http://127.0.0.1:8421")
     body = json.dumps({"rows": rows}).encode()
     request = urllib.request.Request(where, body, {"content-type": "application/json"})  # noqa: S310 - checked above
     try:

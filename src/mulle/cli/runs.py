@@ -8,7 +8,7 @@ import click
 
 from mulle.cli import output
 from mulle.cli.lazy import Group
-from mulle.cli.state import State, json_option, limit_option, pass_state
+from mulle.cli.state import State, json_option, limit_option, pass_state, reason_option
 
 _LIST = ["id", "kind", "pipeline", "status", "created", "metrics"]
 _SHOW = [
@@ -85,3 +85,24 @@ def logs(state: State, step_run: str, as_json: bool) -> None:
 def _print_lines(found: Any) -> None:
     for line in found:
         output.say(line.text)
+
+
+@runs.command("artifacts", verbs=("runs.artifacts",), examples=("mulle runs artifacts 0193…",))
+@click.argument("run")
+@json_option
+@pass_state
+def artifacts(state: State, run: str, as_json: bool) -> None:
+    """The files and folders that were kept with a run."""
+    found = list(state.ws.runs.artifacts(run))
+    output.emit(found, as_json=as_json, show=output.rows(["name", "kind", "bytes", "digest"], empty="no artifacts"))
+
+
+@runs.command("cancel", verbs=("runs.cancel",), examples=('mulle runs cancel 0193… --reason "wrong window"',))
+@click.argument("run")
+@json_option
+@reason_option
+@pass_state
+def cancel(state: State, run: str, as_json: bool) -> None:
+    """Ask a running run to end; its process does so within a second."""
+    found = state.ws.runs.cancel(run)
+    output.emit(found, as_json=as_json, show=lambda _: output.say(f"run {found.id} was asked to end"))

@@ -14,7 +14,7 @@ _host = click.option("--host", default=None, help="The address to listen on; loo
 
 
 @click.command(
-    cls=Command, examples=("mulle serve", "mulle serve delay --port 8080 --workers 2", "mulle serve delay --port 0")
+    cls=Command, examples=("mulle serve", "mulle serve delay --port 8421 --workers 2", "mulle serve delay --port 0")
 )
 @click.argument("deployment", default="")
 @_host
@@ -24,13 +24,14 @@ _host = click.option("--host", default=None, help="The address to listen on; loo
 def serve(state: State, deployment: str, host: str | None, port: int | None, workers: int) -> None:
     """Answer prediction requests over HTTP.
 
-    It goes on until Ctrl-C. POST /predict/DEPLOYMENT takes {"rows": [{…}]}; the Open Inference Protocol v2 is at /v2,
-    metrics are at /metrics. A new revision is taken over without dropping a request.
+    It goes on until Ctrl-C; the port is one above that of `mulle server`. POST /predict/DEPLOYMENT takes
+    {"rows": [{…}]}; the Open Inference Protocol v2 is at /v2, metrics are at /metrics. A new revision is taken over
+    without dropping a request.
     """
     name = deployment or one_deployment(state)
     settings = state.ws.settings
     server = state.ws.serve(
-        name, host=host or settings.host, port=settings.port if port is None else port, workers=workers
+        name, host=host or settings.host, port=settings.port + 1 if port is None else port, workers=workers
     )
     with server:
         output.say(f"{name} answers at {server.url}/predict/{name} (Ctrl-C stops it)")
