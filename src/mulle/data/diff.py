@@ -69,8 +69,10 @@ def _rows(store: ObjectStore, before: Manifest, after: Manifest, key: Sequence[s
     shared = Counter(entry.digest for entry in old_parts) & Counter(entry.digest for entry in new_parts)
     same = sum(entry.rows for entry in old_parts) - sum(entry.rows for entry in _without(old_parts, shared))
     columns = [name for name, kind in before.schema if dict(after.schema).get(name) == kind]
-    old = _read(store, _without(old_parts, shared), old_parts)
-    new = _read(store, _without(new_parts, shared), new_parts)
+    old, new = _read(store, _without(old_parts, shared)), _read(store, _without(new_parts, shared))
+    if old is None and new is None:
+        return RowDiff(key=list(key), unchanged=same)
+    old, new = _or_none_of(old, new), _or_none_of(new, old)
     found = _by_key(old, new, list(key), columns) if key else _by_row(old, new, columns)
     return msgspec.structs.replace(found, unchanged=found.unchanged + same)
 
@@ -87,10 +89,16 @@ def _without(entries: list[Entry], shared: Counter[Digest]) -> list[Entry]:
     return kept
 
 
-def _read(store: ObjectStore, entries: list[Entry], every: list[Entry]) -> pl.DataFrame:
-    if not entries:
-        return parts.read(store, every[0]).clear()
-    return pl.concat([parts.read(store, entry) for entry in entries])
+def _read(store: ObjectStore, entries: list[Entry]) -> pl.DataFrame | None:
+    return pl.concat([parts.read(store, entry) for entry in entries]) if entries else None
+
+
+def _or_none_of(table: pl.DataFrame | None, other: pl.DataFrame | None) -> pl.DataFrame:
+    """The table, or no rows with the columns of the other one, which is all that is needed of it then."""
+    if table is None:
+        assert other is not None
+        return other.clear()
+    return table
 
 
 def _by_key(old: pl.DataFrame, new: pl.DataFrame, key: list[str], columns: list[str]) -> RowDiff:

@@ -122,6 +122,12 @@ class Recent:
                 self._weight -= self._held.popitem(last=False)[1][1]
         return value
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._held.clear()
+            self._weight = 0
+
 
 _decoded = Recent(16 << 20)
 

@@ -96,13 +96,13 @@ class RowDiff(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: list[str]
-    added: int
-    removed: int
-    changed: int
-    unchanged: int
-    examples_added: list[dict[str, Any]]
-    examples_removed: list[dict[str, Any]]
-    examples_changed: list[dict[str, Any]]
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    examples_added: list[dict[str, Any]] = []
+    examples_removed: list[dict[str, Any]] = []
+    examples_changed: list[dict[str, Any]] = []
 
 
 class FileDiff(msgspec.Struct, frozen=True, kw_only=True):

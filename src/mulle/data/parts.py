@@ -36,6 +36,11 @@ def write(store: ObjectStore, table: pl.DataFrame, event_time: str | None, key: 
     return Entry(digest, table.height, len(data), low, high, first, last)
 
 
+def forget() -> None:
+    """Drop the decoded parts that this process keeps."""
+    _decoded.clear()
+
+
 def encode(table: pl.DataFrame) -> bytes:
     """Parquet with zstd and content-defined chunking."""
     sink = pa.BufferOutputStream()
