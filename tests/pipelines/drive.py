@@ -1,6 +1,6 @@
 """Runs a pipeline of the project in a folder, as the command line does, and prints the result as JSON.
 
-    python drive.py ROOT PIPELINE [EXECUTOR [WORKERS]] [NAME=VALUE ...]
+python drive.py ROOT PIPELINE [EXECUTOR [WORKERS]] [NAME=VALUE ...]
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ class ProcessPool:
     def close(self) -> None:
         with self._changed:
             self._closed = True
-            for worker in [*self._idle, *self._busy.values()]:
+            for worker in self._idle:
+                worker.close()
+            for worker in self._busy.values():
                 worker.kill()
             self._idle.clear()
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -87,7 +89,7 @@ class ProcessPool:
             if outcome is not None and not self._closed:
                 self._idle.append(worker)
             else:
-                worker.kill()
+                worker.close()
         if outcome is not None:
             return outcome
         if task.step_run in self._cancelled or self._closed:
@@ -97,7 +99,10 @@ class ProcessPool:
 
     def _worker(self, cpus: int, step_run: str) -> _Worker:
         with self._changed:
-            fitting = [worker for worker in self._idle if worker.cpus == cpus and worker.lives()]
+            for worker in [worker for worker in self._idle if not worker.lives()]:
+                self._idle.remove(worker)
+                worker.close()
+            fitting = [worker for worker in self._idle if worker.cpus == cpus]
             others = [worker for worker in self._idle if worker not in fitting]
             if fitting:
                 worker = fitting[-1]
@@ -105,7 +110,7 @@ class ProcessPool:
             else:
                 if others and len(self._idle) + len(self._busy) >= self.capacity:
                     self._idle.remove(others[0])
-                    others[0].kill()
+                    others[0].close()
                 worker = _Worker(self._place, cpus)
             self._busy[step_run] = worker
             return worker
@@ -133,9 +138,15 @@ class _Worker:
         return self._process.poll() is None
 
     def kill(self) -> None:
+        """End the process; whoever waits for its answer finds the pipe ended."""
         with contextlib.suppress(OSError):
             self._process.kill()
         self._process.wait()
+
+    def close(self) -> None:
+        """Kill, and close the pipes; only by the thread that would read from them."""
+        self.kill()
+        self._frames.close()
 
     def perform(self, task: Task) -> tuple[Outcome | None, Failure | None]:
         """The outcome; or, when the process had to be killed or died, why there is none."""
@@ -144,11 +155,11 @@ class _Worker:
             data = self._frames.receive()
             if data == BEGAN:
                 data = self._answer(task.timeout)
-        except OSError:
-            data = None
-        except TimeoutError:
+        except TimeoutError:  # before OSError, which it is one of
             self.kill()
             return None, timed_out(task)
+        except OSError:
+            data = None
         if data is None:
             return None, self._death(task)
         return msgspec.msgpack.decode(data, type=Outcome), None

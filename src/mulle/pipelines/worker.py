@@ -55,6 +55,11 @@ class Frames:
         head = self._read(_LENGTH.size)
         return None if head is None else self._read(_LENGTH.unpack(head)[0])
 
+    def close(self) -> None:
+        self._incoming.close()
+        with contextlib.suppress(OSError):  # what was not sent yet goes nowhere
+            self._outgoing.close()
+
     def _read(self, length: int) -> bytes | None:
         data = bytearray()
         while len(data) < length:

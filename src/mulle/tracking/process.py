@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import os
 import socket
-from functools import lru_cache
-
-import psutil
+from pathlib import Path
 
 from mulle.tracking.model import Process
 
+_STARTED = 19
+"""Where the start time stands in /proc/<pid>/stat, counted from behind the command's name."""
 _TOLERANCE = 2.0
-"""Seconds by which two readings of one process's start time may differ: the boot time they are counted from drifts."""
-
-
-@lru_cache(maxsize=4)
-def _of(pid: int) -> Process:
-    return Process(socket.gethostname(), pid, psutil.Process(pid).create_time())
+"""Seconds by which two readings of a start time may differ where it is counted from the boot time, which drifts."""
+_DEAD = {"Z", "X"}
 
 
 def this_process() -> Process:
     """The present process."""
-    return _of(os.getpid())
+    found = _started(os.getpid())
+    assert found is not None
+    return Process(socket.gethostname(), os.getpid(), found)
 
 
 def lives(process: Process) -> bool:
     """Whether the process still runs; one on another machine counts as living, as nothing else is known."""
     if process.host != socket.gethostname():
         return True
+    found = _started(process.pid)
+    return found is not None and abs(found - process.started) < _TOLERANCE
+
+
+def _started(pid: int) -> float | None:
+    """When a process started, in units of this system's choice; None when there is no such process, or only its body."""
+    stat = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in _DEAD else float(fields[_STARTED])
+    import psutil  # noqa: PLC0415 - start-up time: not needed where there is /proc
+
     try:
-        found = psutil.Process(process.pid)
-        return bool(abs(found.create_time() - process.started) < _TOLERANCE and found.status() != psutil.STATUS_ZOMBIE)
+        found = psutil.Process(pid)
+        return None if found.status() == psutil.STATUS_ZOMBIE else float(found.create_time())
     except psutil.Error:
-        return False
+        return None
