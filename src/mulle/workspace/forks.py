@@ -1,0 +1,83 @@
+"""The world of a backtest's fork: its own catalog, clock and folder; objects, memo, executor and project are shared."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mulle.data import DataService
+from mulle.delivery.world import Collected, NoRequests, Rules, World
+from mulle.monitoring.service import Learned, Monitoring
+from mulle.pipelines import Controller, Memo
+from mulle.predictions import PredictionLog, Predictions
+from mulle.registry import Registry
+from mulle.serving import Deployments
+
+if TYPE_CHECKING:
+    from mulle.catalog import Catalog
+    from mulle.clock import Ids, VirtualClock
+    from mulle.delivery.backtest.service import Worlds
+    from mulle.pipelines.executor import Executor
+    from mulle.pipelines.model import RunResult
+    from mulle.registry import ModelVersion
+    from mulle.workspace.facade import Workspace
+    from mulle.workspace.project import Project
+
+
+class Starting:
+    """Starts a project's pipelines by name."""
+
+    def __init__(self, controller: Controller, project: Project) -> None:
+        self._controller = controller
+        self._project = project
+
+    def __call__(self, pipeline: str) -> RunResult:
+        return self._controller.run(self._project.one_pipeline(pipeline))
+
+
+def forks(ws: Workspace, executor: Executor) -> Worlds:
+    """Makes the worlds of a workspace's forks; what monitors learn of a champion is learned once for all of them."""
+    learned = Learned()
+    memo = Memo(ws.catalog)
+
+    def world(catalog: Catalog, clock: VirtualClock, ids: Ids, directory: Path, rules: Rules) -> World:
+        del ids
+        directory.mkdir(parents=True, exist_ok=True)
+        data = DataService(catalog, ws.store, ws.settings.root)
+        registry = Registry(catalog, ws.store, ws.signer, ws.root / "tmp" / "bundles", convert=False)
+        deployments = Deployments(catalog, registry, directory / "serving", prepare=False)
+        log = PredictionLog(directory / "predictions", directory / "spool", durable=False)
+        predictions = Predictions(catalog, log, registry, data, deployments.names)
+        controller = Controller(
+            catalog=catalog,
+            store=ws.store,
+            signer=ws.signer,
+            workspace=ws.root,
+            project=ws.project,
+            executor=executor,
+            data=data,
+            memo=memo,
+        )
+        return World(
+            catalog=catalog,
+            clock=clock,
+            rules=rules,
+            data=data,
+            registry=registry,
+            deployments=deployments,
+            predictions=predictions,
+            monitors=Monitoring(catalog, registry, predictions, rules.monitors, learned),
+            start=Starting(controller, ws.project),
+            arrivals=Collected(data, ()),
+            requests=NoRequests(),
+            stopwatch=_unmeasured,
+        )
+
+    return world
+
+
+def _unmeasured(version: ModelVersion) -> timedelta | None:
+    """Latency is not evaluated in virtual time."""
+    del version
+    return None
