@@ -57,11 +57,12 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        path = scope["path"]
         try:
-            path = scope["path"]
             if path.startswith(PREDICT):
-                body = await self._predict(path[len(PREDICT) :], scope, receive)
-                await _respond(send, 200, body)
+                body = await self._predict(path[len(PREDICT) :], scope["method"], receive)
+                await send({"type": "http.response.start", "status": 200, "headers": [_JSON, _length(body)]})
+                await send({"type": "http.response.body", "body": body})
             else:
                 await self._other(path, scope, receive, send)
         except RefusedError as refused:
@@ -76,12 +77,20 @@ class App:
         except MulleError as error:
             await _respond(send, _code(error), _encode(told_of(error)))
 
-    async def _predict(self, name: str, scope: Scope, receive: Receive) -> bytes:
-        if scope["method"] != "POST":
-            raise RefusedError(405, "rows are sent by POST", f"this was {scope['method']}", 'POST {"rows": [{…}]}')
+    async def _predict(self, name: str, method: str, receive: Receive) -> bytes:
+        """The hot path: it avoids a coroutine where it can."""
+        if method != "POST":
+            raise RefusedError(405, "rows are sent by POST", f"this was {method}", 'POST {"rows": [{…}]}')
+        message = await receive()
+        if message.get("more_body") or len(message["body"]) > self._settings.max_body_bytes:
+            body = await self.body(receive, message)
+        else:
+            body = message["body"]
         served = self.plane.served(name)
-        request = served.shape.decode(await self.body(receive))
-        asked = await self.answer(served, served.ask(request, self.plane.ids))
+        asked = served.ask(served.shape.decode(body), self.plane.ids)
+        await self._queued(served, asked)
+        if asked.error is not None:
+            raise asked.error
         return _encode({"predictions": asked.answers})
 
     async def _other(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,19 +104,17 @@ class App:
         else:
             raise RefusedError(404, f"there is no {path}", "the path is unknown", "POST /predict/<deployment>, GET /v2")
 
-    async def body(self, receive: Receive) -> bytes:
-        """The whole body of a request.
+    async def body(self, receive: Receive, first: MutableMapping[str, Any] | None = None) -> bytes:
+        """The whole body of a request, of which `first` has been received already.
 
         Raises:
             RefusedError: it is larger than the limit.
         """
-        message = await receive()
+        message = await receive() if first is None else first
         body: bytes = message.get("body", b"")
-        while message.get("more_body"):
+        while message.get("more_body") and len(body) <= self._settings.max_body_bytes:
             message = await receive()
             body += message.get("body", b"")
-            if len(body) > self._settings.max_body_bytes:
-                break
         if len(body) > self._settings.max_body_bytes:
             raise RefusedError(
                 413,
@@ -117,13 +124,19 @@ class App:
             )
         return body
 
-    async def answer(self, served: Served, asked: Asked) -> Asked:
+    async def answer(self, served: Served, asked: Asked) -> None:
         """Wait for the turn that answers these rows.
 
         Raises:
             RefusedError: too many rows, in the request or in the queue.
             MulleError: the model failed on these rows.
         """
+        await self._queued(served, asked)
+        if asked.error is not None:
+            raise asked.error
+
+    def _queued(self, served: Served, asked: Asked) -> asyncio.Future[None]:
+        """Put rows into the queue; the future is done when they are answered."""
         n = len(asked.ids)
         if n > self._settings.max_rows:
             raise RefusedError(
@@ -131,17 +144,14 @@ class App:
             )
         if self._rows + n > self._settings.max_pending_rows:
             raise RefusedError(503, "the server is busy", f"{self._rows} rows are waiting", "try again in a second")
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        asked.done = lambda: None if future.done() else future.set_result(None)
+        loop = asyncio.get_running_loop()
+        asked.done = loop.create_future()
         self._waiting.append((served, asked))
         self._rows += n
         if not self._scheduled and not self._busy:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn)
-        await future
-        if asked.error is not None:
-            raise asked.error
-        return asked
+            loop.call_soon(self._turn)
+        return asked.done
 
     def _turn(self) -> None:
         """Answer what waits: at once, or in a thread when a slow model is among it."""
@@ -167,18 +177,22 @@ class App:
     def _finish(self, waiting: Sequence[tuple[Served, Asked]]) -> None:
         for _, asked in waiting:
             self._rows -= len(asked.ids)
-            if asked.done is not None:
-                asked.done()
+            if asked.done is not None and not asked.done.done():  # a caller who is gone has cancelled it
+                asked.done.set_result(None)
         beside = [(served, asked) for served, asked in waiting if served.plan.shadow]
         if beside:
             loop = asyncio.get_running_loop()
             loop.call_soon(lambda: loop.run_in_executor(None, self.plane.shadow, beside) and None)
 
 
+def _length(body: bytes) -> tuple[bytes, bytes]:
+    return (b"content-length", b"%d" % len(body))
+
+
 async def _respond(
     send: Send, code: int, body: bytes, *, kind: tuple[bytes, bytes] = _JSON, retry: bool = False
 ) -> None:
-    headers = [kind, (b"content-length", b"%d" % len(body))]
+    headers = [kind, _length(body)]
     if retry:
         headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": code, "headers": headers})

@@ -15,7 +15,7 @@ from mulle.serving.model import Deployment, Revision, Traffic
 from mulle.serving.tables import deployment, revision, traffic
 
 T = TypeVar("T")
-LIST = "mulle deploy list"
+LIST = "mulle deployments list"
 _WHOLE = 100.0
 
 

@@ -7,7 +7,8 @@ then the answers. This module and what it imports are for workers: no table libr
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from asyncio import Future
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,7 +70,7 @@ class Asked:
         self.since = time.perf_counter()
         self.answers: list[Answer | None] = [None] * len(ids)
         self.error: Exception | None = None
-        self.done: Callable[[], None] | None = None
+        self.done: Future[None] | None = None
         self.revision: int | None = None
         """The revision that the caller insists on; by traffic where there is none."""
 
@@ -105,9 +106,9 @@ class Served:
         for place, row in enumerate(values):
             if MISSING in row:
                 values[place] = self._filled(rows[place], place)
-        given = _listed("ids", request.ids, len(rows))
-        names = [_checked_id(one) for one in given] if given else [ids.new() for _ in rows]
-        keys = _listed("key", request.key, len(rows)) or self._keys(rows)
+        n = len(rows)
+        names = [ids.new() for _ in rows] if request.ids is None else _given_ids(request.ids, n)
+        keys = self._keys(rows) if request.key is None else _listed("key", request.key, n)
         return Asked(values, keys, names)
 
     def _keys(self, rows: Sequence[Any]) -> list[str]:
@@ -190,7 +191,7 @@ class DataPlane:
         """
         found = self._served.get(name)
         if found is None:
-            raise unknown("deployment", name, self._served, cure="mulle deploy list")
+            raise unknown("deployment", name, self._served, cure="mulle deployments list")
         return found
 
     def turn(self, asked: Sequence[tuple[Served, Asked]]) -> None:
@@ -332,12 +333,16 @@ def _explained(error: Exception, name: str, loaded: Loaded) -> MulleError:
 
 
 def _listed(what: str, given: Any, n: int) -> list[str]:
-    values = [given] if isinstance(given, str) else list(given or ())
-    if values and len(values) != n:
+    values = [given] if isinstance(given, str) else list(given)
+    if len(values) != n:
         raise ServingError(
             f"'{what}' has {len(values)} entries for {n} rows", cause="there is one a row", cure=f"leave '{what}' out"
         )
     return values
+
+
+def _given_ids(given: Any, n: int) -> list[str]:
+    return [_checked_id(one) for one in _listed("ids", given, n)]
 
 
 def _checked_id(given: str) -> str:

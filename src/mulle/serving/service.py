@@ -122,7 +122,7 @@ class Deployments:
                 raise ServingError(
                     f"'{name}' has nothing to go back to",
                     cause="no other revision has answered alone before",
-                    cure=f"mulle deploy show {name}",
+                    cure=f"mulle deployments show {name}",
                 )
             return changes.route(tx, name, former.weights, [], reason=reason, restores=former.entry)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -19,9 +20,10 @@ import msgspec
 import uvicorn
 
 from mulle.access import Signer
-from mulle.clock import Clock, ClockIds, SystemClock
+from mulle.clock import Clock, SystemClock
 from mulle.serving import metrics
 from mulle.serving.app import App
+from mulle.serving.ids import TurnIds
 from mulle.serving.plan import Message, Plan, Unpacker, WorkerSettings, pack
 from mulle.serving.plane import DataPlane, Online
 from mulle.spool import SpoolWriter
@@ -48,7 +50,7 @@ class Worker:
         self._listening = listening
         self._spool = SpoolWriter(Path(settings.spool), settings.name, clock)
         self._plane = DataPlane(
-            self._spool, clock, ClockIds(clock), Signer(Path(settings.keys)), _online(Path(settings.online), clock)
+            self._spool, clock, TurnIds(clock), Signer(Path(settings.keys)), _online(Path(settings.online), clock)
         )
         self._others: dict[str, float] = {}
         self._app = App(self._plane, settings, self._metrics)
@@ -104,6 +106,7 @@ class Worker:
                 self._send(Message("refused", generation=plan.generation, error=told))
                 return
             self._plane.adopt(plan, prepared)
+            gc.freeze()  # models live long: collections need not walk them
             self._send(Message("applied", generation=plan.generation))
 
     def _send(self, message: Message) -> None:
@@ -126,6 +129,7 @@ def _uvicorn(app: Any, settings: WorkerSettings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=int(settings.drain_seconds),
     )
 
@@ -160,6 +164,7 @@ def main(arguments: list[str]) -> None:
     async def serve() -> None:
         await Worker(listening, control, settings, unpacker, more).run()
 
+    gc.set_threshold(50_000, 20, 50)
     import uvloop  # noqa: PLC0415 - start-up time: only workers need it
 
     uvloop.run(serve())
