@@ -197,11 +197,13 @@ def _settings(root: Path, file: _File) -> Settings:
 
 def _line(text: str, section: str, key: str | None) -> int:
     """The line where a setting is written; 1 when it cannot be told."""
+    setting = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=") if key else None
+    dotted = re.compile(rf"\s*{re.escape(section)}\s*[.=]")
     here, found = "", 1
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[\s*([\w.-]+)", line):
             here = header[1]
             found = number if here == section else found
-        elif (key and here == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line)) or (not here and re.match(rf"\s*{re.escape(section)}\s*[.=]", line)):
+        elif (setting and here == section and setting.match(line)) or (not here and dotted.match(line)):
             return number
     return found

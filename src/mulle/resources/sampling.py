@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
+from typing import Self
 
 import msgspec
 import psutil
-from typing import Self
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Sampler:
         self._last: dict[int, float] = {}
         self._peak = 0
 
-    def start(self) -> Sampler:
+    def start(self) -> Self:
         self.sample()
         self._first = dict(self._last)
         self._thread = threading.Thread(target=self._run, name=f"sampler-{self._process.pid}", daemon=True)

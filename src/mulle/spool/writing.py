@@ -10,11 +10,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from mulle.clock import Clock
 from mulle.errors import StoreError, UsageError
 from mulle.spool.frame import frame, header
-from typing import Self
 
 SYNC_SECONDS = 0.1
 MAX_BYTES = 16 << 20
@@ -143,7 +143,7 @@ class SpoolWriter:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX)
         try:
-            os.write(fd, header())
+            _write_whole(fd, header())
         except OSError:
             os.close(fd)
             with contextlib.suppress(OSError):
@@ -190,6 +190,11 @@ class SpoolWriter:
             os.fdatasync(fd)
         finally:
             os.close(fd)
+
+
+def _write_whole(fd: int, data: bytes) -> None:
+    if os.write(fd, data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _last_number(directory: Path, writer_id: str) -> int:
