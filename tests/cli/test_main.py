@@ -10,7 +10,7 @@ import pytest
 from tests.cli.said import Mulle
 
 import mulle as package
-from mulle.cli.main import PLACES, cli
+from mulle.cli.main import PLACES
 
 HEAVY = {"polars", "pyarrow", "sqlalchemy", "alembic", "numpy", "sklearn", "lightgbm", "onnxruntime", "rich", "msgspec"}
 
@@ -88,8 +88,12 @@ def test_an_unknown_option_names_the_help(mulle: Mulle) -> None:
     assert "Cure:  mulle run --help" in said.err
 
 
-def test_a_group_with_a_default_takes_a_name_in_its_place() -> None:
-    assert cli.get_command(click.Context(cli), "backtest") is not None
+@pytest.mark.parametrize("words", [["delay"], ["--policy", "never"], ["run", "delay"]])
+def test_a_group_with_a_default_needs_no_command(words: list[str]) -> None:
     group = PLACES["backtest"].load()
-    assert isinstance(group, click.Group)
-    assert group.resolve_command(click.Context(group), ["delay"])[0] == "run"
+    context = group.make_context("backtest", words)
+    assert context._protected_args == ["run"]
+
+
+def test_a_group_with_a_default_still_has_its_commands() -> None:
+    assert PLACES["backtest"].load().make_context("backtest", ["list"])._protected_args == ["list"]

@@ -116,9 +116,7 @@ class DefaultGroup(Group):
         super().__init__(*args, **kwargs)
         self.default = default
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
             args = [self.default, *args]
-        return super().resolve_command(ctx, args)
+        return super().parse_args(ctx, args)

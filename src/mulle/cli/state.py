@@ -44,7 +44,9 @@ pass_state = click.make_pass_decorator(State)
 
 
 def _remember_reason(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
-    ctx.ensure_object(State).reason = value
+    state = ctx.find_object(State)
+    if state is not None:
+        state.reason = value
     return value
 
 
