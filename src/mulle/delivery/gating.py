@@ -42,7 +42,7 @@ def judge_candidates(world: World, champions: Mapping[str, ModelVersion]) -> lis
         champion = champions.get(definition.name)
         if champion is not None and champion.ref == candidate.ref:
             continue
-        made = _judge(world, definition, candidate, champion)
+        made = judge_version(world, definition, candidate, champion)
         recorded = _record(world, definition, candidate, champion, made)
         found += [recorded] if recorded is not None else []
     return found
@@ -56,9 +56,10 @@ def _judged(world: World, definition: DeploymentDefinition) -> int:
         return int(tx.scalar(chosen) or 0)
 
 
-def _judge(
+def judge_version(
     world: World, definition: DeploymentDefinition, candidate: ModelVersion, champion: ModelVersion | None
 ) -> Verdict:
+    """What the deployment's gate says about a version; nothing is recorded."""
     report = world.registry.report(candidate)
     if report is None:
         if not definition.gate:
@@ -103,4 +104,4 @@ def _record(
         return recorded
 
 
-__all__ = ["as_verdict", "judge_candidates"]
+__all__ = ["as_verdict", "judge_candidates", "judge_version"]

@@ -7,7 +7,8 @@ Services are imported where they are made: a command that needs one plane does n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +18,10 @@ from mulle.catalog import Catalog
 from mulle.clock import Clock, ClockIds, Ids, SystemClock
 from mulle.config import Settings
 from mulle.config import load as load_settings
+from mulle.errors import unknown
+from mulle.resources import cpus_available
 from mulle.store import LocalStore, ObjectStore
+from mulle.types import instant
 from mulle.workspace import format as disk
 from mulle.workspace import project as projects
 from mulle.workspace.audit import AuditService
@@ -25,13 +29,25 @@ from mulle.workspace.lineage import LineageService
 from mulle.workspace.tables import declare_all
 
 if TYPE_CHECKING:
+    from mulle.data.model import Version
     from mulle.data.service import DataService
+    from mulle.delivery.model import TurnReport
+    from mulle.delivery.rollouts import RolloutService
+    from mulle.delivery.triggers import TriggerService
     from mulle.features.service import FeatureService
     from mulle.monitoring.service import Monitoring
+    from mulle.pipelines import Controller
+    from mulle.pipelines.executor import Executor
+    from mulle.pipelines.model import Progress, RunResult
+    from mulle.pipelines.service import RunService
+    from mulle.pipelines.values import Shelf
     from mulle.predictions import Predictions
     from mulle.registry import Registry
+    from mulle.serving import Server
+    from mulle.serving.plane import Answer
     from mulle.serving.service import Deployments
     from mulle.validation.service import ValidationService
+    from mulle.workspace.wheel import Deployed
 
 
 class Workspace:
@@ -86,9 +102,8 @@ class Workspace:
 
     def close(self) -> None:
         """Let go of files and processes."""
-        for name in ("_executor",):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
+        for executor in self.__dict__.pop("_executors", {}).values():
+            executor.close()
         self.catalog.close()
 
     def __enter__(self) -> Self:
@@ -161,6 +176,27 @@ class Workspace:
         return Monitoring(self.catalog, self.models, self.predictions, self._defined("monitor")())
 
     @cached_property
+    def runs(self) -> RunService:
+        """Runs, their steps, metrics, artifacts and logs."""
+        from mulle.pipelines.service import RunService
+
+        return RunService(catalog=self.catalog, workspace=self.root)
+
+    @cached_property
+    def triggers(self) -> TriggerService:
+        """What starts pipelines."""
+        from mulle.delivery.triggers import TriggerService
+
+        return TriggerService(self.catalog, self._defined("trigger")(), list(self._defined("pipeline")()))
+
+    @cached_property
+    def rollouts(self) -> RolloutService:
+        """How traffic moves to new versions."""
+        from mulle.delivery.rollouts import RolloutService
+
+        return RolloutService(self.catalog, self._defined("deployment")())
+
+    @cached_property
     def audit(self) -> AuditService:
         """The ledger."""
         return AuditService(self.catalog)
@@ -178,6 +214,130 @@ class Workspace:
             contents=found.contents,
             holders=found.holders,
             live=found.live,
+        )
+
+    def services(self) -> dict[str, Any]:
+        """Every service by the name of its plane: what HTTP and its clients derive their routes from."""
+        names = ["data", "validation", "features", "runs", "models", "deployments", "predictions", "monitors"]
+        names += ["triggers", "rollouts", "lineage", "audit"]
+        return {service.plane: service for service in (getattr(self, name) for name in names)}
+
+    def run(
+        self,
+        pipeline: str = "",
+        params: Mapping[str, Any] | None = None,
+        *,
+        as_of: datetime | str | None = None,
+        executor: str | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> RunResult:
+        """Run a pipeline of the project; steps whose code and inputs did not change are not executed again.
+
+        A dataset that has a source and no version yet is collected first.
+
+        Args:
+            pipeline: its name; a project with one pipeline needs none.
+            params: its parameters; text is read as the annotated type.
+            as_of: the instant as of which data is read; the data's own watermark by default.
+            executor: "process" or "in-process"; what the settings say by default.
+            on_progress: called whenever a step changes its state.
+
+        Raises:
+            ProjectError: the project does not import, or which pipeline is meant is not clear.
+            UsageError: a parameter or the executor is not as it must be.
+        """
+        chosen = self.project.one_pipeline(pipeline)
+        for definition in self.project.definitions.all("dataset").values():
+            if definition.source is not None and self.data.find_head(definition.name) is None:
+                self.data.collect(definition, self.clock.now(), whole=True)
+        return self._controller.run(
+            chosen,
+            params,
+            as_of=None if as_of is None else instant(as_of),
+            on_progress=on_progress,
+            executor=None if executor is None else self._executor(executor),
+        )
+
+    def collect(self, dataset: str = "", until: datetime | str | None = None) -> list[Version]:
+        """Take in what the sources have: of one dataset, or of all that have a source; up to now by default."""
+        definitions = self.project.definitions
+        chosen = [definitions.get("dataset", dataset)] if dataset else definitions.all("dataset").values()
+        end = self.clock.now() if until is None else instant(until)
+        taken = [self.data.collect(one, end) for one in chosen if dataset or one.source is not None]
+        return [version for versions in taken for version in versions]
+
+    def deploy(self, name: str, version: int | None = None, reason: str = "", *, force: bool = False) -> Deployed:
+        """Put a model version behind an endpoint, through the deployment's gate; see `mulle.workspace.wheel.deploy`."""
+        from mulle.workspace import wheel
+
+        return wheel.deploy(self, name, version, reason, force=force)
+
+    def turn(self) -> TurnReport:
+        """One turn of the wheel: arrivals, monitors, rollouts, triggers, runs, gates."""
+        from mulle.workspace import wheel
+
+        return wheel.turn(self)
+
+    def predict(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """Answer rows in this process by the same data plane as the endpoint's; every answer is logged.
+
+        Raises:
+            UnknownNameError: there is no such deployment.
+            ServingError: a column is missing, or there are no rows.
+        """
+        from mulle.workspace.answering import answer
+
+        return answer(self, name, rows)
+
+    def serve(self, name: str | None = None, *, host: str = "127.0.0.1", port: int = 0, workers: int = 1) -> Server:
+        """The server of one deployment (of all where none is named); start it with `with` or `.start()`.
+
+        Raises:
+            UnknownNameError: there is no such deployment.
+            ServingError: the port is in use.
+        """
+        from mulle.workspace.answering import server
+
+        return server(self, name, host=host, port=port, workers=workers)
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        from mulle.pipelines.values import Shelf
+
+        return Shelf(self.store, self.signer, self.root / "tmp")
+
+    @cached_property
+    def _executors(self) -> dict[str, Executor]:
+        return {}
+
+    def _executor(self, name: str) -> Executor:
+        from mulle.pipelines.in_process import InProcess
+        from mulle.pipelines.pool import ProcessPool
+        from mulle.pipelines.worker import Place
+
+        if name not in {"process", "in-process"}:
+            raise unknown("executor", name, ["process", "in-process"], cure="--executor process")
+        if name not in self._executors:
+            if name == "process":
+                place = Place(str(self.settings.root), self.settings.module, str(self.root))
+                made: Executor = ProcessPool(place, self.settings.workers or cpus_available())
+            else:
+                made = InProcess(self._shelf, self.clock, self.root, lambda: self.project.definitions)
+            self._executors[name] = made
+        return self._executors[name]
+
+    @cached_property
+    def _controller(self) -> Controller:
+        from mulle.pipelines import Controller
+
+        return Controller(
+            catalog=self.catalog,
+            store=self.store,
+            signer=self.signer,
+            workspace=self.root,
+            project=self.project,
+            executor=self._executor(self.settings.executor),
+            data=self.data,
         )
 
     def _defined(self, kind: str) -> Callable[[], Mapping[str, Any]]:

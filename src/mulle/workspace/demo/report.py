@@ -32,7 +32,8 @@ def page(report: Mapping[str, Any]) -> str:
     swatch = '<span><i style="background:{}"></i>{}</span>'
     legend = "".join(swatch.format(color, html.escape(name)) for name, color in colors.items())
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<html lang="en"><head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>mulle: a year of flights</title><style>{STYLE}</style></head><body>
 <h1>A year of flights, five retraining policies</h1>
 <p class="quiet">{report["rows"]:,} flights, {html.escape(report["period"])}; every policy answered the same rows.</p>
@@ -45,12 +46,13 @@ def page(report: Mapping[str, Any]) -> str:
 <h2>What each policy cost and gave</h2>
 {_table(policies, report["chosen"])}
 <p class="quiet">Regret: mean weekly ROC AUC lost against the oracle, which retrains
-{html.escape(report["oracle"])} and serves at once. CPU seconds: the trainings that the policy used, in full, also where policies shared one.</p>
+{html.escape(report["oracle"])} and serves at once. CPU seconds: the trainings that the policy used, in full,
+also where policies shared one.</p>
 <h2>One answer, down to its rows</h2>
 <pre>{html.escape(report["why_text"])}</pre>
 <h2>The endpoint</h2>
-<p>{endpoint["requests"]:,} requests to <code>{html.escape(endpoint["deployment"])}</code>, {endpoint["failures"]} failed,
-one hot swap in the middle.</p>
+<p>{endpoint["requests"]:,} requests to <code>{html.escape(endpoint["deployment"])}</code>,
+{endpoint["failures"]} failed, one hot swap in the middle.</p>
 </body></html>
 """
 
