@@ -90,7 +90,7 @@ weather = mulle.dataset("weather", source=weather_by_hour, event_time="time_hour
 def origin_weather(weather: Table) -> Table:
     """The reading at the airport and the means of its last three hours."""
     recent = [
-        pl.col(name).rolling_mean_by("time_hour", window_size="3h").over("origin").alias(f"{name}_3h")
+        pl.col(name).rolling_mean_by("time_hour", window_size="3h").over("origin").round(2).alias(f"{name}_3h")
         for name in ["precip", "wind_speed", "visib"]
     ]
     now = ["wind_speed", "visib", "precip", "humid", "pressure"]
@@ -108,14 +108,16 @@ def origin_recent_delay(flights: Table) -> Table:
     )
 
     def over(name: str, window: str) -> pl.Expr:
-        return pl.col(name).rolling_sum_by("time_hour", window_size=window).over("origin")
+        total = pl.col(name).rolling_sum_by("time_hour", window_size=window).over("origin")
+        flown = pl.col("flown").rolling_sum_by("time_hour", window_size=window).over("origin")
+        return (total / flown).round(3)
 
     return hourly.select(
         "origin",
         "time_hour",
-        late_share_1d=over("late", "1d") / over("flown", "1d"),
-        dep_delay_1d=over("delay", "1d") / over("flown", "1d"),
-        late_share_7d=over("late", "7d") / over("flown", "7d"),
+        late_share_1d=over("late", "1d"),
+        dep_delay_1d=over("delay", "1d"),
+        late_share_7d=over("late", "7d"),
     )
 
 
@@ -132,7 +134,7 @@ def train(rows: Table, *, learning_rate: float = 0.1, seed: int = 0) -> mulle.Mo
     encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     columns = ColumnTransformer([("categories", encode, CATEGORIES), ("numbers", "passthrough", NUMBERS)])
     trees = lightgbm.LGBMClassifier(
-        n_estimators=150,
+        n_estimators=100,
         learning_rate=learning_rate,
         num_leaves=31,
         min_child_samples=100,
