@@ -209,4 +209,4 @@ def perform(world: World, waiting: Sequence[Firing]) -> list[Firing]:
 
 def _cpu(result: Any) -> float:
     """What the run's steps cost, those taken from the memo included: what the training is worth."""
-    return float(sum(step.cpu_seconds for step in result.steps))
+    return float(sum(step.worth for step in result.steps))

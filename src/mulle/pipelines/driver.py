@@ -64,6 +64,7 @@ class _Step:
     row: StepRun
     arguments: dict[str, Argument] = field(default_factory=dict)
     owner: str = ""
+    worth: float = 0.0
     not_before: float = 0.0
     reported: StepStatus = "pending"
 
@@ -271,6 +272,7 @@ class Driver:
     def _adopt(self, tx: Tx, step: _Step, entry: memo.Entry, status: StepStatus) -> None:
         """The step is over: its outputs are those of the entry."""
         self._outputs[step.node.name] = entry.outputs
+        step.worth = entry.cpu_seconds
         outputs = msgspec.to_builtins(entry.outputs)
         state = {"status": status, "origin": entry.step_run, "outputs": outputs, "ended": tx.now}
         step.row = msgspec.structs.replace(step.row, started=step.row.started or tx.now, **state)
@@ -377,7 +379,7 @@ class Driver:
             status=status,
             steps_executed=sum(row.status == "executed" for row in rows),
             steps_cached=sum(row.status == "cached" for row in rows),
-            steps=[StepResult(row.name, row.status, row.seconds, row.cpu_seconds, row.id) for row in rows],
+            steps=[_step_result(step) for step in self._steps.values()],
             outputs=returned(self._plan.graph.returned, self._outputs) if status == "succeeded" else {},
             model_versions=self._versions,
             cpu_seconds=sum(row.cpu_seconds for row in rows),
@@ -398,3 +400,8 @@ class Driver:
         """A transaction on the catalog and one on the memo, which are the same where the memo lies in the catalog."""
         with self._catalog.write() as tx, self._memo.within(self._catalog, tx) as known:
             yield tx, known
+
+
+def _step_result(step: _Step) -> StepResult:
+    row = step.row
+    return StepResult(row.name, row.status, row.seconds, row.cpu_seconds, row.id, step.worth)

@@ -95,6 +95,8 @@ class StepResult(msgspec.Struct, frozen=True):
     seconds: float
     cpu_seconds: float
     step_run: str
+    worth: float = 0.0
+    """CPU seconds that it cost when it was computed, by this run or by the one whose outputs were adopted."""
 
 
 class RunResult(msgspec.Struct, frozen=True):

@@ -36,7 +36,7 @@ class Deployments:
         catalog: where they are recorded.
         registry: the models.
         state: a folder where servers say what they serve.
-        prepare: whether a deployed model's engines are chosen at once (not in a backtest).
+        prepare: whether engines are chosen for deployed models; in a backtest their own library answers.
         log: where `predict_table` logs.
     """
 
@@ -190,7 +190,7 @@ class Deployments:
             number=made.number,
             model=version.ref,
             bundle=str(self.registry.bundle_directory(version)),
-            engine=str(self.registry.engine_directory(version)),
+            engine=str(self.registry.engine_directory(version)) if self.prepare else "",
         )
 
     def _default(self, name: str) -> str:

@@ -78,7 +78,7 @@ class Meter:
 
     def __call__(self, pipeline: str) -> RunResult:
         result = self._start(pipeline)
-        cost = sum(step.cpu_seconds for step in result.steps)
+        cost = sum(step.worth for step in result.steps)
         bundles = [self._registry.show(ref).bundle for ref in result.model_versions]
         self.trainings["+".join(bundles) or f"{pipeline} {result.as_of}"] = cost
         self.total += cost
