@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mulle.validation.guard import guard
+    from mulle.validation.guarding import guard
     from mulle.validation.model import Validation
     from mulle.validation.service import ValidationService
 
-_HOMES = {"Validation": "model", "ValidationService": "service", "guard": "guard"}
+_HOMES = {"Validation": "model", "ValidationService": "service", "guard": "guarding"}
 __all__ = ["Validation", "ValidationService", "guard"]
 
 
