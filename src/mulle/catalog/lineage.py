@@ -78,7 +78,7 @@ def walk(tx: Tx, subject: str | Node, direction: Direction, expand: Mapping[str,
                 following.append(neighbour)
         level = following
     if isinstance(subject, str) and len(reached) == 1 and not _nodes(tx, [subject]):
-        raise unknown("subject", subject, _near(tx, subject), cure=f"mulle audit events --subject '{subject}'")
+        raise unknown("subject", subject, _near(tx, subject), cure=f"mulle audit log --subject '{subject}'")
     return Graph(start.name, list(reached.values()), list(edges.values()))
 
 

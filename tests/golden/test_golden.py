@@ -1,0 +1,134 @@
+"""Files written by the first version of each format: they must be read for ever, and written the same today.
+
+A difference here is a new format version (or a mistake), never a new golden file for the old one.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+import pytest
+
+from mulle.catalog import ledger
+from mulle.clock import SystemClock
+from mulle.config import check_format, write_format
+from mulle.hashing import TreeEntry, canonical, decode_manifest, digest_bytes, digest_value, encode_manifest
+from mulle.spool import SpoolWriter, read_segment
+from mulle.store import LocalStore
+
+FILES = Path(__file__).parent / "files"
+OBJECTS = [b"", b"mulle", "물레".encode(), b"x" * 100]
+PAYLOADS = [b"one", "물레".encode(), b"x" * 100]
+ENTRIES = [
+    TreeEntry("run.sh", digest_bytes(b"#!/bin/sh\n"), 10, 0o755),
+    TreeEntry("데이터/a.csv", digest_bytes(b"a\n"), 2),
+    TreeEntry("data/b.csv", digest_bytes(b"b\n"), 2),
+]
+EVENT: list[int | str] = [
+    7, "01a1fe01-82b3-70a6-82a9-f41eaa3178fd", 1_356_998_400_000_000, "kim@host", "models.promote", "model:delay@3",
+    'better, she said: "물레"', "01a1fe01-82b3-70a6-82a9-f41eaa3178fc", ledger.encode_payload({"b": 1, "a": [None, 0.5]}),
+    ledger.GENESIS,
+]  # fmt: skip
+
+
+class Record(msgspec.Struct):
+    x: int
+    y: str
+
+
+VALUES: dict[str, Any] = {
+    "none": None,
+    "true": True,
+    "false": False,
+    "zero": 0,
+    "negative": -12,
+    "large": 2**70,
+    "half": 0.5,
+    "not a number": float("nan"),
+    "text": "물레",
+    "bytes": b"\x00\xff",
+    "instant": datetime(2013, 1, 1, 6, 30, 0, 1, tzinfo=UTC),
+    "before 1970": datetime(1969, 12, 31, tzinfo=UTC),
+    "date": date(2013, 1, 1),
+    "duration": timedelta(hours=-2),
+    "decimal": Decimal("1.50"),
+    "path": PurePosixPath("a/b"),
+    "list": [1, "a", [None]],
+    "dict": {"b": 1, "a": 2, 3: 4},
+    "set": {3, 1, 2},
+    "record": Record(1, "a"),
+}
+
+
+def pack_of(folder: Path, *, limit: int = 1 << 20) -> bytes:
+    with LocalStore(folder, pack_limit=limit) as store:
+        for data in OBJECTS:
+            store.put(data)
+    [path] = (folder / "packs").glob("*.pack")
+    return path.read_bytes()
+
+
+def segment(folder: Path) -> bytes:
+    with SpoolWriter(folder, "golden", SystemClock()) as spool:
+        spool.append_many(PAYLOADS)
+    return (folder / "golden-00000001.seg").read_bytes()
+
+
+def values() -> bytes:
+    found = {
+        name: {"canonical": canonical(value).hex(), "digest": digest_value(value)} for name, value in VALUES.items()
+    }
+    return (json.dumps(found, indent=1) + "\n").encode()
+
+
+def event() -> bytes:
+    return msgspec.json.encode(EVENT) + b"\n" + ledger.event_digest(EVENT).encode() + b"\n"
+
+
+def mark(folder: Path) -> bytes:
+    write_format(folder)
+    return (folder / "format").read_bytes()
+
+
+WRITERS: dict[str, Callable[[Path], bytes]] = {
+    "open.pack": pack_of,
+    "sealed.pack": lambda folder: pack_of(folder, limit=280),
+    "tree.json": lambda _: encode_manifest(ENTRIES),
+    "spool.seg": segment,
+    "values.json": lambda _: values(),
+    "event.txt": lambda _: event(),
+    "format": mark,
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_it_is_still_written_the_same(tmp_path: Path, name: str) -> None:
+    written = WRITERS[name](tmp_path)
+    if os.environ.get("MULLE_WRITE_GOLDEN") == name:
+        (FILES / name).write_bytes(written)
+    assert written == (FILES / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["open.pack", "sealed.pack"])
+def test_packs_are_still_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs" / name).write_bytes((FILES / name).read_bytes())
+    store = LocalStore(tmp_path)
+    assert [store.get(digest_bytes(data)) for data in OBJECTS] == OBJECTS
+
+
+def test_segments_are_still_read() -> None:
+    assert read_segment(FILES / "spool.seg").frames == PAYLOADS
+
+
+def test_trees_are_still_read() -> None:
+    assert sorted(decode_manifest((FILES / "tree.json").read_bytes()), key=str) == sorted(ENTRIES, key=str)
+
+
+def test_workspaces_are_still_accepted() -> None:
+    check_format(FILES)
