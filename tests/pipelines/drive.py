@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 import mulle.registry.tables
-import mulle.tracking.tables  # noqa: F401 - declared before the catalog is made
+import mulle.tracking.tables  # declared before the catalog is made
 from mulle.access import Signer
 from mulle.catalog import Catalog
 from mulle.clock import Clock, ClockIds, SystemClock

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,7 @@ import pytest
 from mulle.access import Signer
 from mulle.pipelines import values
 from mulle.pipelines.executor import Executor
-from mulle.pipelines.task import Outcome, Plain, Stored, Task
+from mulle.pipelines.task import Argument, Outcome, Plain, Stored, Task
 from mulle.pipelines.values import Shelf
 from mulle.spool import read_segments
 from mulle.store import LocalStore
@@ -100,6 +101,7 @@ class ExecutorContract:
 
     @pytest.fixture
     def module(self, project: Path) -> ModuleType:
+        assert project.is_dir()
         importlib.invalidate_caches()
         return importlib.import_module("project")
 
@@ -113,7 +115,8 @@ class ExecutorContract:
         def run(
             name: str, *, outputs: int | None = None, timeout: float = 0.0, step_run: str = "", **given: Any
         ) -> Outcome:
-            return _submit(executor, module, name, outputs, timeout, step_run, given).result(60)
+            task = _task(name, given, outputs=outputs, timeout=timeout, step_run=step_run)
+            return _submit(executor, module, task).result(60)
 
         return run
 
@@ -203,12 +206,12 @@ class ElsewhereContract(ExecutorContract):
         module.__dict__["dies"] = None
         source = Path(str(module.__file__))
         source.write_text(SOURCE + "\n@mulle.step\ndef dies():\n    os.kill(os.getpid(), 9)\n")
-        future = executor.submit(_task("dies", None, 0.0, "", {}), None)
+        future = executor.submit(_task("dies", {}), None)
         assert future.result(60).failure.kind == "WorkerDied"  # type: ignore[union-attr]
         assert values.decode(run("add", a=1, b=2).outputs[0], shelf) == 3
 
     def test_a_cancelled_task_ends_soon(self, executor: Executor, module: ModuleType) -> None:
-        future = _submit(executor, module, "sleeps", None, 0.0, "long", {"seconds": 60})
+        future = _submit(executor, module, _task("sleeps", {"seconds": 60}, step_run="long"))
         while not future.running():
             time.sleep(0.01)
         time.sleep(0.5)
@@ -222,30 +225,24 @@ class ElsewhereContract(ExecutorContract):
 
     def test_tasks_run_beside_each_other(self, executor: Executor, module: ModuleType) -> None:
         for name in ("a", "b"):
-            _submit(executor, module, "add", None, 0.0, name, {"a": 0, "b": 0}).result(60)
+            _submit(executor, module, _task("add", {"a": 0, "b": 0}, step_run=name)).result(60)
         began = time.monotonic()
-        futures = [_submit(executor, module, "sleeps", None, 0.0, f"p{n}", {"seconds": 1.0}) for n in range(2)]
+        futures = [_submit(executor, module, _task("sleeps", {"seconds": 1.0}, step_run=f"p{n}")) for n in range(2)]
         for future in futures:
             future.result(60)
         assert time.monotonic() - began < 1.9 or (os.cpu_count() or 1) < 2
 
 
-def _submit(
-    executor: Executor,
-    module: ModuleType,
-    name: str,
-    outputs: int | None,
-    timeout: float,
-    step_run: str,
-    given: dict[str, Any],
-) -> Any:
-    return executor.submit(_task(name, outputs, timeout, step_run, given), getattr(module, name).function)
+def _submit(executor: Executor, module: ModuleType, task: Task) -> Future[Outcome]:
+    return executor.submit(task, getattr(module, task.attribute).function)
 
 
-def _task(name: str, outputs: int | None, timeout: float, step_run: str, given: dict[str, Any]) -> Task:
-    arguments = {
+def _task(
+    name: str, given: dict[str, Any], *, outputs: int | None = None, timeout: float = 0.0, step_run: str = ""
+) -> Task:
+    arguments: dict[str, Argument] = {
         key: value if isinstance(value, Stored) else Plain(msgspec.msgpack.encode(value))
         for key, value in given.items()
     }
     identity = step_run or f"{name}-1"
-    return Task(identity, identity, name, "project", name, arguments, outputs, timeout=timeout)  # type: ignore[arg-type]
+    return Task(identity, identity, name, "project", name, arguments, outputs, timeout=timeout)

@@ -31,7 +31,7 @@ def lives(process: Process) -> bool:
 
 
 def _started(pid: int) -> float | None:
-    """When a process started, in units of this system's choice; None when there is no such process, or only its body."""
+    """When a process started, in units of this system's choice; None when it is gone, or only its body is left."""
     stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():
         try:
