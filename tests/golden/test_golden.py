@@ -29,10 +29,10 @@ ENTRIES = [
     TreeEntry("데이터/a.csv", digest_bytes(b"a\n"), 2),
     TreeEntry("data/b.csv", digest_bytes(b"b\n"), 2),
 ]
+PAYLOAD = ledger.encode_payload({"b": 1, "a": [None, 0.5]})
 EVENT: list[int | str] = [
     7, "01a1fe01-82b3-70a6-82a9-f41eaa3178fd", 1_356_998_400_000_000, "kim@host", "models.promote", "model:delay@3",
-    'better, she said: "물레"', "01a1fe01-82b3-70a6-82a9-f41eaa3178fc", ledger.encode_payload({"b": 1, "a": [None, 0.5]}),
-    ledger.GENESIS,
+    'better, she said: "물레"', "01a1fe01-82b3-70a6-82a9-f41eaa3178fc", PAYLOAD, ledger.GENESIS,
 ]  # fmt: skip
 
 
