@@ -45,7 +45,7 @@ class LightGbm:
     def load(self, data: bytes) -> Any:
         import lightgbm  # noqa: PLC0415 - start-up time
 
-        return lightgbm.Booster(model_str=data.decode(), params={"num_threads": 1, "verbosity": -1})
+        return lightgbm.Booster(model_str=data.decode())
 
     def hints(self, native: Any, example: pl.DataFrame, outputs: Outputs) -> dict[str, Any]:
         del native, example, outputs

@@ -123,7 +123,7 @@ def convert(bundle: Bundle, native: Any, width: int = SINGLE) -> bytes:
 
 def _convert_booster(bundle: Bundle, native: Any) -> bytes:
     import onnxmltools  # noqa: PLC0415 - start-up time
-    from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415 - start-up time
+    from onnxmltools.convert.common.data_types import FloatTensorType  # noqa: PLC0415 - start-up time
 
     inputs = [(INPUT, FloatTensorType([None, len(bundle.signature.inputs)]))]
     with warnings.catch_warnings():
