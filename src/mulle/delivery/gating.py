@@ -9,19 +9,22 @@ import msgspec
 import numpy as np
 from sqlalchemy import func, insert, select
 
+from mulle.catalog import Tx
 from mulle.delivery import rollouts
-from mulle.delivery.declare import DeploymentDefinition, LatencyP99
+from mulle.delivery.declare import BetterThanChampion, DeploymentDefinition, LatencyP99, NoSliceWorse
 from mulle.delivery.gate import Subject, Verdict, judge
 from mulle.delivery.model import GateVerdict
 from mulle.delivery.rollouts import as_verdict
 from mulle.delivery.tables import rollout, verdict
 from mulle.errors import MulleError
 from mulle.registry import ModelVersion
+from mulle.registry.versions import newest
 from mulle.stats.evaluation import Report
 
 if TYPE_CHECKING:
     from mulle.delivery.world import World
 
+_COMPARING = (BetterThanChampion, NoSliceWorse)
 _EMPTY = Report({}, {}, [], "binary", "")
 
 
@@ -33,10 +36,11 @@ def judge_candidates(world: World, champions: Mapping[str, ModelVersion]) -> lis
         champions: deployment → the version that serves; nothing for one that does not serve yet.
     """
     found = []
-    newest = {one.name: one.latest for one in world.registry.list()} if world.rules.deployments else {}
+    with world.catalog.read() as tx:
+        numbers = {one.name: _unjudged(tx, one) for one in world.rules.deployments.values()}
     for definition in world.rules.deployments.values():
-        number = newest.get(definition.model, 0)
-        if number == 0 or number <= _judged(world, definition):
+        number = numbers[definition.name]
+        if number is None:
             continue
         candidate = world.registry.show(f"{definition.model}@{number}")
         champion = champions.get(definition.name)
@@ -48,12 +52,13 @@ def judge_candidates(world: World, champions: Mapping[str, ModelVersion]) -> lis
     return found
 
 
-def _judged(world: World, definition: DeploymentDefinition) -> int:
+def _unjudged(tx: Tx, definition: DeploymentDefinition) -> int | None:
+    """The newest version of the deployment's model, unless it was judged."""
+    number = newest(tx, definition.model)
     chosen = select(func.max(verdict.c.version)).where(
         verdict.c.deployment == definition.name, verdict.c.model == definition.model
     )
-    with world.catalog.read() as tx:
-        return int(tx.scalar(chosen) or 0)
+    return number if number > int(tx.scalar(chosen) or 0) else None
 
 
 def judge_version(
@@ -68,7 +73,10 @@ def judge_version(
     timed = any(isinstance(check, LatencyP99) for check in definition.gate)
     latency = world.stopwatch(candidate) if timed else None
     try:
-        scores = None if champion is None else np.asarray(world.registry.load(champion).score(report.rows))
+        compared = champion is not None and any(isinstance(one, _COMPARING) for one in definition.gate)
+        scores = (
+            None if champion is None or not compared else np.asarray(world.registry.load(champion).score(report.rows))
+        )
     except MulleError as error:
         reason = f"the champion cannot score the candidate's rows: {error.message}"
         return judge(definition.gate, Subject(report, None, latency, problem=reason))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -20,7 +21,6 @@ from mulle.verbs import acting, verb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from mulle.delivery.world import World
 
@@ -92,7 +92,14 @@ def as_firing(row: Any) -> Firing:
     return msgspec.convert({name: getattr(row, name) for name in Firing.__struct_fields__}, Firing)
 
 
-def weigh(world: World, now: datetime, champions: Mapping[str, str]) -> list[Firing]:
+class Weighed(msgspec.Struct, frozen=True):
+    """The firings whose run has not ended, old and new, and when a trigger next has something to weigh by itself."""
+
+    waiting: list[Firing]
+    wake: datetime | None
+
+
+def weigh(world: World, now: datetime, champions: Mapping[str, str]) -> Weighed:
     """Decide for every pipeline whether it starts now.
 
     What was weighed and what was decided share a transaction: whatever is killed when, a cause starts a pipeline once.
@@ -108,7 +115,8 @@ def weigh(world: World, now: datetime, champions: Mapping[str, str]) -> list[Fir
         names = [*world.rules.triggers, *sorted(asked - set(world.rules.triggers))]
         memories = {name: recall(tx, name) for name in names}
         demands = {name: _demands(tx, name, memories[name]) for name in names}
-    found = []
+        found = pending(tx)
+    known = []
     for name in names:
         memory = memories[name]
         definition = world.rules.triggers.get(name) or TriggerDefinition(name, ())
@@ -121,10 +129,11 @@ def weigh(world: World, now: datetime, champions: Mapping[str, str]) -> list[Fir
         else:
             heard = []
         decision = rule.decide(definition, memory, rule.Facts(now, rows, heard, demands[name]))
+        known.append((definition, decision.memory))
         if decision.memory != memories[name] and _matters(decision, memories[name]):
             made = _record(world.catalog, name, memories[name], decision)
             found += [made] if made is not None else []
-    return found
+    return Weighed(found, rule.next_wake(known, now))
 
 
 def _listens(definition: TriggerDefinition) -> bool:
@@ -178,13 +187,10 @@ def _record(catalog: Catalog, name: str, before: rule.Memory | None, decision: r
         return msgspec.convert({"number": int(key[0]), **row}, Firing)
 
 
-def pending(catalog: Catalog) -> list[Firing]:
+def pending(tx: Tx) -> list[Firing]:
     """The firings whose run has not ended, the oldest first: after a crash they are taken up again."""
-    with catalog.read() as tx:
-        return [
-            as_firing(row)
-            for row in tx.all(select(firing).where(firing.c.status == "pending").order_by(firing.c.number))
-        ]
+    chosen = select(firing).where(firing.c.status == "pending").order_by(firing.c.number)
+    return [as_firing(row) for row in tx.all(chosen)]
 
 
 def perform(world: World, waiting: Sequence[Firing]) -> list[Firing]:

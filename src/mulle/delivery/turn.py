@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mulle.delivery import gating, rollouts, triggers
-from mulle.delivery.firing import next_wake
 from mulle.delivery.model import TurnReport
 from mulle.monitoring.model import Serving
 from mulle.verbs import acting
 
 if TYPE_CHECKING:
     from mulle.delivery.world import World
-    from mulle.serving import Deployments
+    from mulle.serving.model import Deployment
 
 
 def turn(world: World) -> TurnReport:
@@ -28,52 +26,35 @@ def turn(world: World) -> TurnReport:
         answered = world.requests.answer(now)
         serving = serving_now(world)
         alerts = world.monitors.evaluate(now, serving, world.rules.watches())
-        moves, _ = rollouts.advance(world, now)
+        moves, deadline = rollouts.advance(world, now)
         if moves:
             serving = serving_now(world)
-        fired = triggers.weigh(world, now, {one.deployment: one.champion.ref for one in serving})
-        ran = triggers.perform(world, triggers.pending(world.catalog))
+        weighed = triggers.weigh(world, now, {one.deployment: one.champion.ref for one in serving})
+        ran = triggers.perform(world, weighed.waiting)
         verdicts = gating.judge_candidates(world, {one.deployment: one.champion for one in serving})
-        later, deadline = rollouts.advance(world, now)
-    del fired
-    wakes = [world.arrivals.next(now), deadline, _scheduled(world, now)]
-    return TurnReport(
-        now,
-        arrived,
-        answered,
-        [one.id for one in alerts],
-        ran,
-        verdicts,
-        moves + later,
-        min((wake for wake in wakes if wake is not None), default=None),
-    )
+        if any(verdict.passed for verdict in verdicts):
+            later, deadline = rollouts.advance(world, now)
+            moves += later
+    wakes = [world.arrivals.next(now), deadline, weighed.wake]
+    wake = min((one for one in wakes if one is not None), default=None)
+    return TurnReport(now, arrived, answered, [one.id for one in alerts], ran, verdicts, moves, wake)
 
 
 def serving_now(world: World) -> list[Serving]:
     """The declared deployments that serve, each with its champion and since when that is so."""
-    names = set(world.deployments.names())
-    found = []
-    for name in world.rules.deployments:
-        if name in names:
-            one = world.deployments.show(name)
-            if one.active:
-                champion = world.registry.show(one.live.model_ref)
-                found.append(Serving(name, champion, _since(world.deployments, name, one.live.number)))
-    return found
+    memory, generation = world.memory, world.deployments.generation()
+    if memory.generation != generation:
+        names = set(world.deployments.names())
+        shown = [world.deployments.show(name) for name in world.rules.deployments if name in names]
+        memory.serving = [_serving(world, one) for one in shown if one.active]
+        memory.generation = generation
+    return memory.serving
 
 
-def _since(deployments: Deployments, name: str, number: int) -> datetime:
-    """When the revision became the one with the most traffic."""
-    since = None
-    for entry in deployments.history(name):
-        if entry.primary != number:
+def _serving(world: World, one: Deployment) -> Serving:
+    since = one.traffic.at
+    for entry in world.deployments.history(one.name):
+        if entry.primary != one.live.number:
             break
         since = entry.at
-    assert since is not None
-    return since
-
-
-def _scheduled(world: World, now: datetime) -> datetime | None:
-    with world.catalog.read() as tx:
-        known = [(one, triggers.recall(tx, name)) for name, one in world.rules.triggers.items()]
-    return next_wake([(one, memory) for one, memory in known if memory is not None], now)
+    return Serving(one.name, world.registry.show(one.live.model_ref), since)

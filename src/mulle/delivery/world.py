@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from mulle.data.definition import Dataset
 from mulle.definitions import Definitions
 from mulle.delivery.declare import DeploymentDefinition, Drifted, QualityDrop, TriggerDefinition
 from mulle.monitoring.declare import Drift, MonitorDefinition, Quality, Watch
+from mulle.monitoring.model import Serving
 from mulle.monitoring.service import Monitoring
 from mulle.pipelines.model import RunResult
 from mulle.predictions import Predictions
@@ -120,6 +121,14 @@ class Rules:
         return found
 
 
+class ServingMemory:
+    """Which models served at the last look; good as long as no deployment changed."""
+
+    def __init__(self) -> None:
+        self.generation = -1
+        self.serving: list[Serving] = []
+
+
 @dataclass(frozen=True)
 class World:
     """The ports of one turn of the wheel."""
@@ -136,3 +145,4 @@ class World:
     arrivals: Arrivals
     requests: Requests
     stopwatch: Stopwatch
+    memory: ServingMemory = field(default_factory=ServingMemory)

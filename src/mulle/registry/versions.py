@@ -116,6 +116,11 @@ def with_row(tx: Tx, row: Any) -> ModelVersion:
     return msgspec.convert(values, ModelVersion)
 
 
+def newest(tx: Tx, name: str) -> int:
+    """The number of a model's newest version; 0 where it has none."""
+    return int(tx.scalar(select(func.max(model_version.c.number)).where(model_version.c.name == name)) or 0)
+
+
 def resolve(tx: Tx, ref: str) -> ModelVersion:
     """The version that a reference means: `delay@3`, `delay@champion`, `delay` or `delay@latest` (the newest).
 

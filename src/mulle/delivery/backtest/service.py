@@ -238,7 +238,7 @@ def _one(known: Mapping[str, DeploymentDefinition], name: str, kind: str) -> Dep
         cause = f"the project defines {', '.join(known)}" if known else "the project defines none"
         raise UsageError(f"which {kind}?", cause=cause, cure=f"name it: mulle backtest {kind.upper()}")
     if name not in known:
-        raise unknown(kind, name, known, cure="mulle deploy list")
+        raise unknown(kind, name, known, cure="mulle deployments list")
     return known[name]
 
 
