@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mulle.access import Signer
 from mulle.catalog import Catalog
+from mulle.catalog.auditing import AuditService
+from mulle.catalog.explaining import LineageService
 from mulle.clock import Clock, ClockIds, Ids, SystemClock
 from mulle.config import Settings
 from mulle.config import load as load_settings
@@ -24,13 +26,14 @@ from mulle.store import LocalStore, ObjectStore
 from mulle.types import instant
 from mulle.workspace import format as disk
 from mulle.workspace import project as projects
-from mulle.workspace.audit import AuditService
-from mulle.workspace.lineage import LineageService
 from mulle.workspace.tables import declare_all
 
 if TYPE_CHECKING:
     from mulle.data.model import Version
     from mulle.data.service import DataService
+    from mulle.delivery.backtest.model import BacktestReport
+    from mulle.delivery.backtest.service import BacktestService, Policies
+    from mulle.delivery.backtest.service import Progress as Tell
     from mulle.delivery.model import TurnReport
     from mulle.delivery.rollouts import RolloutService
     from mulle.delivery.triggers import TriggerService
@@ -197,6 +200,21 @@ class Workspace:
         return RolloutService(self.catalog, self._defined("deployment")())
 
     @cached_property
+    def backtests(self) -> BacktestService:
+        """The production loop replayed over history."""
+        from mulle.delivery.backtest.service import BacktestService
+        from mulle.workspace.forking import Forks
+
+        return BacktestService(
+            catalog=self.catalog,
+            store=self.store,
+            signer=self.signer,
+            worlds=Forks(self),
+            definitions=lambda: self.project.definitions,
+            scratch=self.root / "tmp",
+        )
+
+    @cached_property
     def audit(self) -> AuditService:
         """The ledger."""
         return AuditService(self.catalog)
@@ -219,7 +237,7 @@ class Workspace:
     def services(self) -> dict[str, Any]:
         """Every service by the name of its plane: what HTTP and its clients derive their routes from."""
         names = ["data", "validation", "features", "runs", "models", "deployments", "predictions", "monitors"]
-        names += ["triggers", "rollouts", "lineage", "audit"]
+        names += ["triggers", "rollouts", "backtests", "lineage", "audit"]
         return {service.plane: service for service in (getattr(self, name) for name in names)}
 
     def run(
@@ -277,6 +295,35 @@ class Workspace:
         from mulle.workspace import wheel
 
         return wheel.turn(self)
+
+    def backtest(
+        self,
+        name: str = "",
+        policies: Policies = ("never", "monthly", "drift"),
+        *,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        seed: int = 0,
+        on_progress: Tell | None = None,
+    ) -> BacktestReport:
+        """Replay history under several retraining policies; see `BacktestService.replay`.
+
+        Args:
+            name: the deployment; a project with one needs none.
+            policies: names, or lists of causes by name.
+            start: where the replay begins; a twelfth into history by default.
+            end: where it ends; with the data by default.
+            seed: of everything random.
+            on_progress: called with a text and, where they are known, what is done and how much there is.
+        """
+        return self.backtests.replay(
+            name,
+            policies,
+            start=None if start is None else instant(start),
+            end=None if end is None else instant(end),
+            seed=seed,
+            on_progress=on_progress,
+        )
 
     def predict(self, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """Answer rows in this process by the same data plane as the endpoint's; every answer is logged.

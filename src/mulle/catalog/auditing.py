@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mulle.catalog import Catalog, ledger
+from mulle.catalog import ledger
+from mulle.catalog.database import Catalog
 from mulle.catalog.ledger import Event, Verified
 from mulle.types import instant
 from mulle.verbs import verb

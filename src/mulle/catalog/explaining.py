@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mulle.catalog import Catalog, Tx
+from mulle.catalog.database import Catalog
 from mulle.catalog.lineage import Graph, Node, walk
+from mulle.catalog.tx import Tx
 from mulle.errors import UsageError
 from mulle.verbs import verb
 
