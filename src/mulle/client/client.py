@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from mulle.client.planes import SERVICES, Planes
 from mulle.client.transport import Transport
 from mulle.client.verbtable import verbs_by_name
 from mulle.errors import UsageError, unknown
@@ -41,3 +41,20 @@ class Remote:
 
         call.__name__, call.__doc__ = verb.name, verb.doc
         return call
+
+
+class Client(Planes):
+    """A workspace on a server: its services with the same verbs, which take and give the same types."""
+
+    def __init__(self, url: str) -> None:
+        self.transport = Transport(url)
+
+    def __getattr__(self, plane: str) -> Remote:
+        if plane.startswith("_"):
+            raise AttributeError(plane)
+        if plane not in SERVICES:
+            raise unknown("plane", plane, SERVICES, cure=f"use one of: {', '.join(SERVICES)}")
+        module, _, name = SERVICES[plane].partition(":")
+        remote = Remote(plane, getattr(importlib.import_module(module), name), self.transport)
+        self.__dict__[plane] = remote
+        return remote

@@ -2,12 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mulle.catalog.auditing import AuditService
+    from mulle.catalog.explaining import LineageService
     from mulle.data.service import DataService
+    from mulle.delivery.backtest.service import BacktestService
+    from mulle.delivery.rollouts import RolloutService
+    from mulle.delivery.triggers import TriggerService
+    from mulle.features.service import FeatureService
+    from mulle.monitoring.service import Monitoring
+    from mulle.pipelines.service import RunService
+    from mulle.predictions.service import Predictions
+    from mulle.registry.service import Registry
+    from mulle.serving.service import Deployments
+    from mulle.validation.service import ValidationService
 
 SERVICES = {
     "data": "mulle.data.service:DataService",
+    "validation": "mulle.validation.service:ValidationService",
+    "features": "mulle.features.service:FeatureService",
+    "runs": "mulle.pipelines.service:RunService",
+    "models": "mulle.registry.service:Registry",
+    "predictions": "mulle.predictions.service:Predictions",
+    "deployments": "mulle.serving.service:Deployments",
+    "monitors": "mulle.monitoring.service:Monitoring",
+    "triggers": "mulle.delivery.triggers:TriggerService",
+    "rollouts": "mulle.delivery.rollouts:RolloutService",
+    "backtests": "mulle.delivery.backtest.service:BacktestService",
+    "lineage": "mulle.catalog.explaining:LineageService",
+    "audit": "mulle.catalog.auditing:AuditService",
 }
 """Where the class of each plane's service is; loaded when the plane is first used."""
+
+
+class Planes:
+    """The services of a workspace by plane, whether they are here or on a server."""
+
+    data: DataService
+    validation: ValidationService
+    features: FeatureService
+    runs: RunService
+    models: Registry
+    predictions: Predictions
+    deployments: Deployments
+    monitors: Monitoring
+    triggers: TriggerService
+    rollouts: RolloutService
+    backtests: BacktestService
+    lineage: LineageService
+    audit: AuditService

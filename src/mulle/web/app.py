@@ -56,13 +56,18 @@ def app(workspace: Any, *, routes: Sequence[BaseRoute] = (), middleware: Sequenc
     return Starlette(routes=[*routes, static, *pages], middleware=middleware, exception_handlers=handlers)
 
 
+def _template(request: Request) -> str:
+    """A page, or what is put into the place of a part of one."""
+    return "problem.html" if "hx-request" in request.headers else "error.html"
+
+
 def _page_of_error(site: Site) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def page(request: Request, error: Exception) -> Response:
         if not isinstance(error, MulleError):
             raise error
         status = 404 if isinstance(error, UnknownNameError) else 400 if isinstance(error, UsageError) else 500
         values = {"error": error.message, "cause": error.cause, "cure": error.cure}
-        return site.render(request, "error.html", status=status, **values)
+        return site.render(request, _template(request), status=status, **values)
 
     return page
 
@@ -73,7 +78,7 @@ def _page_of_status(site: Site) -> Callable[[Request, Exception], Awaitable[Resp
             raise error
         words = site.words(request)
         message = words("error.not_found") if error.status_code == 404 else str(error.detail)  # noqa: PLR2004
-        return site.render(request, "error.html", status=error.status_code, error=message, cause=None, cure=None)
+        return site.render(request, _template(request), status=error.status_code, error=message, cause=None, cure=None)
 
     return page
 
@@ -82,6 +87,6 @@ def _page_of_accident(site: Site) -> Callable[[Request, Exception], Awaitable[Re
     async def page(request: Request, error: Exception) -> Response:
         _LOG.error("%s failed", request.url.path, exc_info=error)
         message = site.words(request)("error.accident")
-        return site.render(request, "error.html", status=500, error=message, cause=repr(error), cure=None)
+        return site.render(request, _template(request), status=500, error=message, cause=repr(error), cure=None)
 
     return page

@@ -69,7 +69,9 @@ def number(value: Any, digits: int = 4) -> str:
     """A number for a table: whole numbers by thousands, others to `digits` decimals."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):  # noqa: PLR2004
         return f"{int(value):,}"
@@ -87,6 +89,8 @@ def cell(value: Any) -> str:
     """A value from a table of rows, as it is."""
     if value is None:
         return Markup('<span class="muted">null</span>')
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
     text = str(value)

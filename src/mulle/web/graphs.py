@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mulle.web.language import Words
 
 FEW = 4
+BY_RUN = frozenset({"executed", "reused"})
+LOWEST, HIGHEST, ROW, MARGIN = 96, 520, 52, 44
 
 
 class Box(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,21 +47,27 @@ class Drawing(msgspec.Struct, frozen=True):
 
     nodes: list[Box]
     edges: list[Arrow]
-    direction: str = "LR"
+    height: int = LOWEST
     roles: bool = True
 
 
-def lineage(words: Words, *graphs: Graph) -> Drawing:
-    """One or more walks from the same subject in one drawing; where there are many objects of one version they become one box."""
+def lineage(words: Words, titles: Mapping[str, str], *graphs: Graph) -> Drawing:
+    """One or more walks from the same subject in one drawing.
+
+    Many objects of one version become one box. Of the steps that a run executed only the last ones lead to the run: the
+    others lead to them. `titles` has labels for nodes whose names say little, such as step runs.
+    """
     subject = graphs[0].subject
     nodes = {node.name: node for graph in graphs for node in graph.nodes}
     edges = {(edge.target, edge.source): edge.role for graph in graphs for edge in graph.edges}
+    passed_on = {start for (start, _), role in edges.items() if role == "input"}
+    edges = {pair: role for pair, role in edges.items() if role not in BY_RUN or pair[0] not in passed_on}
     folded = _fold(nodes.values(), edges)
-    boxes = {name: _box(words, node, subject) for name, node in nodes.items() if name not in folded}
+    boxes = {name: _box(words, node, titles.get(node.name, ""), subject) for name, node in nodes.items() if name not in folded}
     for group, count in _counted(folded.values()):
         boxes[group] = Box(group, "object", words("graph.objects", n=count), words.maybe("kind", "object"))
     arrows = {(folded.get(start, start), folded.get(end, end)): role for (start, end), role in edges.items()}
-    return Drawing(
+    return _drawing(
         list(boxes.values()), [Arrow(start, end, words.maybe("role", role)) for (start, end), role in arrows.items()]
     )
 
@@ -78,7 +86,20 @@ def steps(words: Words, graph: RunGraph) -> Drawing:
         )
         for node in graph.nodes
     ]
-    return Drawing(boxes, [Arrow(edge.source, edge.target, edge.label) for edge in graph.edges], roles=True)
+    return _drawing(boxes, [Arrow(edge.source, edge.target, edge.label) for edge in graph.edges])
+
+
+def _drawing(boxes: list[Box], arrows: list[Arrow]) -> Drawing:
+    """A drawing with the height that it will need, so that nothing on the page moves when the browser has drawn it."""
+    ranks = dict.fromkeys((box.id for box in boxes), 0)
+    for _ in boxes:  # longest paths; as many rounds as the longest can have steps
+        before = dict(ranks)
+        for arrow in arrows:
+            ranks[arrow.target] = max(ranks[arrow.target], min(ranks[arrow.source] + 1, len(boxes)))
+        if ranks == before:
+            break
+    widest = max(Counter(ranks.values()).values(), default=1)
+    return Drawing(boxes, arrows, min(HIGHEST, max(LOWEST, widest * ROW + MARGIN)))
 
 
 def _step_note(words: Words, node: GraphNode) -> str:
@@ -86,8 +107,8 @@ def _step_note(words: Words, node: GraphNode) -> str:
     return f"{status} · {seconds(node.seconds)}" if node.status == "executed" else status
 
 
-def _box(words: Words, node: Node, subject: str) -> Box:
-    label = node.name.partition(":")[2] or node.name
+def _box(words: Words, node: Node, label: str, subject: str) -> Box:
+    label = label or node.name.partition(":")[2] or node.name
     if len(label) > 36:  # noqa: PLR2004 - a digest, or a revision of a long name
         label = label[3:15] if label.startswith("b3:") else label[:34] + "…"
     elif len(label) == 36 and label.count("-") == 4:  # noqa: PLR2004 - a UUID

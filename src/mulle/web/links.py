@@ -29,6 +29,8 @@ def page_of(name: str) -> str | None:
 
 def reference(name: str) -> str:
     """A lineage name, short enough to read: ids and digests keep their beginning and end."""
+    if name.startswith("b3:"):
+        return name[3:15]
     kind, _, rest = name.partition(":")
     if len(rest) == 36:  # noqa: PLR2004 - a UUID
         return f"{kind} {rest[:8]}…{rest[-5:]}"

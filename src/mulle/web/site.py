@@ -11,12 +11,13 @@ import msgspec
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from mulle.web import assets, formatting, links
+from mulle.web import assets, formatting, graphs, links
 from mulle.web.language import LANGUAGES, Words, choose
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from mulle.catalog.lineage import Graph
     from mulle.client.planes import Planes
 
 POLICY = "; ".join(
@@ -59,6 +60,15 @@ class Site:
     def words(self, request: Request) -> Words:
         """The messages in the language that the request asks for."""
         return Words(choose(request, self.language))
+
+    def drawing(self, request: Request, *walks: Graph) -> graphs.Drawing:
+        """Walks through the lineage as the page draws them, step runs under the names of their steps."""
+        runs = {node.name.partition(":")[2] for walk in walks for node in walk.nodes if node.kind == "run"}
+        titles: dict[str, str] = {}
+        for run in runs:
+            for step in self.ws.runs.steps(run):
+                titles[f"step_run:{step.id}"] = titles[f"step_run:{step.origin}"] = step.name
+        return graphs.lineage(self.words(request), titles, *walks)
 
     def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
         """A page, in the language and theme that the request asks for."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from mulle.web import charts, graphs
+from mulle.web import charts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,16 +41,19 @@ def routes(site: Site) -> list[Route]:
         if str(detail.version.number) != request.path_params["version"]:
             return RedirectResponse(f"/datasets/{detail.version.dataset}/{detail.version.number}")
         sample = site.ws.data.rows(detail.version.ref, SAMPLE) if detail.version.kind == "table" else None
-        return site.render(request, "dataset_version.html", detail=detail, version=detail.version, sample=sample)
+        impact = site.ws.lineage.impact(f"dataset:{detail.version.ref}")
+        return site.render(
+            request,
+            "dataset_version.html",
+            detail=detail,
+            version=detail.version,
+            sample=sample,
+            drawing=site.drawing(request, impact),
+        )
 
     def profile(request: Request) -> Response:
         ref = f"{request.path_params['name']}@{request.path_params['version']}"
-        return site.render(request, "profile_part.html", profile=site.ws.data.profile(ref))
-
-    def lineage(request: Request) -> Response:
-        subject = f"dataset:{request.path_params['name']}@{request.path_params['version']}"
-        drawing = graphs.lineage(site.words(request), site.ws.lineage.impact(subject))
-        return site.render(request, "graph_part.html", drawing=drawing, label=subject)
+        return site.render(request, "profile_part.html", summary=site.ws.data.profile(ref))
 
     def difference(request: Request) -> Response:
         name = request.path_params["name"]
@@ -67,7 +70,6 @@ def routes(site: Site) -> list[Route]:
         Route("/datasets/{name}/diff", difference),
         Route("/datasets/{name}/{version}", version),
         Route("/datasets/{name}/{version}/profile", profile),
-        Route("/datasets/{name}/{version}/lineage", lineage),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from mulle.web import charts, graphs
+from mulle.web import charts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,18 +56,17 @@ def routes(site: Site) -> list[Route]:
             version=shown,
             comparison=site.ws.models.compare(against.ref, shown.ref) if against else None,
             against=against,
+            drawing=site.drawing(
+                request,
+                site.ws.lineage.why(f"model:{shown.ref}"),
+                site.ws.lineage.impact(f"model:{shown.ref}"),
+            ),
         )
-
-    def lineage(request: Request) -> Response:
-        subject = f"model:{request.path_params['name']}@{request.path_params['version']}"
-        drawing = graphs.lineage(site.words(request), site.ws.lineage.why(subject), site.ws.lineage.impact(subject))
-        return site.render(request, "graph_part.html", drawing=drawing, label=subject)
 
     return [
         Route("/models", index),
         Route("/models/{name}", model),
         Route("/models/{name}/{version}", version),
-        Route("/models/{name}/{version}/lineage", lineage),
     ]
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from mulle.web import graphs
 from mulle.web.forms import act, fields
 
 if TYPE_CHECKING:
@@ -26,12 +25,14 @@ def routes(site: Site) -> list[Route]:
     def show(request: Request) -> Response:
         prediction = site.ws.predictions.show(request.path_params["id"])
         graph = site.ws.lineage.why(f"prediction:{prediction.id}")
+        drawing = site.drawing(request, graph)
         return site.render(
             request,
             "prediction.html",
             prediction=prediction,
-            drawing=graphs.lineage(site.words(request), graph),
+            drawing=drawing,
             chain=_chain(graph),
+            titles={box.id: box.label for box in drawing.nodes},
         )
 
     async def feedback(request: Request) -> Response:
@@ -48,7 +49,7 @@ def routes(site: Site) -> list[Route]:
             "lineage.html",
             subject=subject,
             node=nodes[why.subject],
-            drawing=graphs.lineage(site.words(request), why, impact),
+            drawing=site.drawing(request, why, impact),
             up=len(why.nodes) - 1,
             down=len(impact.nodes) - 1,
         )

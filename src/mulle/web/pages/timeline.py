@@ -75,7 +75,7 @@ def happenings(site: Site, deployment: str, words: Words) -> list[Happening]:
             Happening(one.at, "alerts", one.text, "bad", page, words.maybe("watch", one.watch))
             for one in ws.monitors.alerts(deployment, limit=LIMIT)
         ),
-        *(_firing(one, words) for one in ws.triggers.firings(limit=LIMIT)),
+        *(_firing(one, words) for one in ws.triggers.history(limit=LIMIT)),
         *(_verdict(one, words) for one in ws.rollouts.verdicts(deployment, limit=LIMIT)),
         *(
             moved
