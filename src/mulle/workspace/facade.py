@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mulle.pipelines.model import Progress, RunResult
     from mulle.pipelines.service import RunService
     from mulle.pipelines.values import Shelf
-    from mulle.predictions import Predictions
+    from mulle.predictions import PredictionLog, Predictions
     from mulle.registry import Registry
     from mulle.serving import Server
     from mulle.serving.plane import Answer
@@ -161,15 +161,14 @@ class Workspace:
         """Served endpoints, their revisions and traffic."""
         from mulle.serving.service import Deployments
 
-        return Deployments(self.catalog, self.models, self.root / "serving")
+        return Deployments(self.catalog, self.models, self.root / "serving", log=self._log)
 
     @cached_property
     def predictions(self) -> Predictions:
         """Answers and their truth."""
-        from mulle.predictions import PredictionLog, Predictions
+        from mulle.predictions import Predictions
 
-        log = PredictionLog(self.root / "predictions", self.root / "spool" / "predictions")
-        return Predictions(self.catalog, log, self.models, self.data, self.deployments.names)
+        return Predictions(self.catalog, self._log, self.models, self.data, self.deployments.names)
 
     @cached_property
     def monitors(self) -> Monitoring:
@@ -346,6 +345,12 @@ class Workspace:
         from mulle.workspace.answering import server
 
         return server(self, name, host=host, port=port, workers=workers)
+
+    @cached_property
+    def _log(self) -> PredictionLog:
+        from mulle.predictions import PredictionLog
+
+        return PredictionLog(self.root / "predictions", self.root / "spool" / "predictions")
 
     @cached_property
     def _shelf(self) -> Shelf:

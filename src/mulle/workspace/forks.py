@@ -46,8 +46,8 @@ def forks(ws: Workspace, executor: Executor) -> Worlds:
         directory.mkdir(parents=True, exist_ok=True)
         data = DataService(catalog, ws.store, ws.settings.root)
         registry = Registry(catalog, ws.store, ws.signer, ws.root / "tmp" / "bundles", convert=False)
-        deployments = Deployments(catalog, registry, directory / "serving", prepare=False)
         log = PredictionLog(directory / "predictions", directory / "spool", durable=False)
+        deployments = Deployments(catalog, registry, directory / "serving", prepare=False, log=log)
         predictions = Predictions(catalog, log, registry, data, deployments.names)
         controller = Controller(
             catalog=catalog,
