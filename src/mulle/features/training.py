@@ -42,12 +42,14 @@ def build_training_set(store: ObjectStore, spec: TrainingSpec) -> pl.DataFrame:
     """The window's rows whose label was known at `as_of`, with the features as they were when each was asked about.
 
     Columns: the key, `__asked`, the dataset's other columns without its outcomes, the features view by view, the label.
+    Rows of a dataset without event times have no instant: all that have a label are taken, and there is no `__asked`.
 
     Raises:
         FeatureError: the dataset has no label, no row has one, or a view cannot be computed.
     """
-    label = _label(spec.dataset)
-    start, end = _bounds(spec)
+    label = _label(spec)
+    timeless = spec.dataset.event_time is None
+    start, end = (None, None) if timeless else _bounds(spec)
     rows = read_version(store, spec.manifest, None, start, end)
     if label not in rows.columns:
         raise FeatureError(
@@ -59,22 +61,27 @@ def build_training_set(store: ObjectStore, spec: TrainingSpec) -> pl.DataFrame:
     if not rows.height:
         raise FeatureError(
             f"there is nothing to learn from in '{spec.dataset.name}'",
-            cause=f"no row from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} has a label known at {spec.as_of}",
+            cause="no row has a label"
+            if timeless
+            else f"no row from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} has a label known at {spec.as_of}",
             cure="widen the window, or collect more data: mulle data collect",
         )
     outcomes = set(spec.dataset.outcomes())
     request = [name for name in rows.columns if name not in outcomes and name not in spec.dataset.key]
+    if timeless:
+        return rows.select(*spec.dataset.key, *request, label)
     spine = rows.select(*spec.dataset.key, asked_at(spec.dataset, rows).alias(ASKED), *request)
     return join(store, spine, spec.views, ASKED).with_columns(rows[label])
 
 
-def _label(dataset: Dataset) -> str:
-    if dataset.label is None or dataset.event_time is None:
+def _label(spec: TrainingSpec) -> str:
+    dataset = spec.dataset
+    if dataset.label is None or (spec.views and dataset.event_time is None):
         raise FeatureError(
             f"dataset '{dataset.name}' has no label"
             if dataset.label is None
             else f"'{dataset.name}' has no event time",
-            cause="a training set is made of rows with labels, in time",
+            cause="a training set is made of rows with labels; features join them in time",
             cure='declare them: mulle.dataset(…, event_time="at", label="column")',
         )
     return dataset.label
@@ -112,6 +119,8 @@ def training_inputs(store: ObjectStore, spec: TrainingSpec) -> dict[str, list[Di
     The dataset's own rows are under its name, a view's under "<dataset>/<view>". With the code of the views, `window`
     and `as_of` they decide the training set.
     """
+    if spec.dataset.event_time is None:
+        return {spec.dataset.name: [entry.digest for entry in parts_between(store, spec.manifest)]}
     start, end = _bounds(spec)
     rows = parts_between(store, spec.manifest, start, end)
     inputs = {spec.dataset.name: [entry.digest for entry in rows]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from mulle.pipelines.model import Progress, RunResult, ValueRef
     from mulle.pipelines.step import Pipeline
     from mulle.store import ObjectStore
+
+_TIMELESS = datetime(1970, 1, 1, tzinfo=UTC)
+"""As of when rows without event times are read: the same always, so that the memo knows them again."""
 
 
 class Project(Protocol):
@@ -165,11 +168,13 @@ def _watermark(traced: graphs.Graph, heads: Mapping[str, Version]) -> datetime |
 
 def _reading(node: graphs.Node, heads: Mapping[str, Version], as_of: datetime | None) -> Reading:
     dataset, views = node.arguments["dataset"], node.arguments["views"]
+    if dataset.event_time is None:
+        as_of = _TIMELESS
     if as_of is None:
         raise PipelineError(
             f"it is not known up to when '{dataset.name}' goes",
-            cause="its version has no watermark, as it has no event time",
-            cure="declare event_time=… in mulle.dataset, or pass an instant: mulle run --as-of INSTANT",
+            cause="its version has no watermark",
+            cure="pass an instant: mulle run --as-of INSTANT",
         )
     window: timedelta = node.arguments["window"]
     sources: dict[str, str] = {
