@@ -21,21 +21,22 @@ from mulle.errors import ProjectError, UsageError
 )
 @click.argument("deployment", default="")
 @click.option("--version", type=int, default=None, help="A model version; the newest by default.")
+@click.option("--force", is_flag=True, help="Deploy although the gate refuses; the ledger says so.")
 @json_option
 @reason_option
 @pass_state
-def deploy(state: State, deployment: str, version: int | None, as_json: bool) -> int:
+def deploy(state: State, *, deployment: str, version: int | None, force: bool, as_json: bool) -> int:
     """Put a model version behind an endpoint, through its gate.
 
-    The version is compared with the present champion as the deployment's gate says; when it passes, traffic moves to
-    it by the deployment's rollout. A project with one deployment needs no name.
+    The version is compared with the present champion as the deployment's gate says; when it passes, all traffic moves
+    to it. A version that served before is not judged again. When the gate refuses, the exit code is 1. A project with one deployment needs no name.
     """
     name = deployment or one_deployment(state)
     with progress(quiet=as_json) as shown:
         shown.step(f"deploying {name}")
-        found = state.ws.deploy(name, version=version, reason=state.reason)
+        found = state.ws.deploy(name, version=version, reason=state.reason, force=force)
     output.emit(found, as_json=as_json, show=_show_deployed)
-    return 0 if output.part(found, "passed") in (None, True) else FAILURE
+    return 0 if found.passed else FAILURE
 
 
 def one_deployment(state: State) -> str:
@@ -52,12 +53,13 @@ def one_deployment(state: State) -> str:
 
 
 def _show_deployed(found: Any) -> None:
-    for check in output.part(found, "checks") or []:
-        passed = output.part(check, "passed")
-        word = "not evaluated" if passed is None else output.status("passed" if passed else "refused")
-        output.say(f"{word}  {check.check}: {check.reason}")
-    revision = output.part(found, "revision") or found
-    output.fields(output.parts(revision, "deployment", "number:revision", "model", "version", "stage", "at", "reason"))
+    for check in found.checks:
+        word = "not evaluated" if check.passed is None else output.status("passed" if check.passed else "refused")
+        output.say(f"{word}: {check.check}: {check.reason}")
+    if found.revision is None:
+        output.say(f"{found.model} does not serve; {found.champion or 'nothing'} does. See mulle rollouts verdicts.")
+    else:
+        output.say(f"{found.deployment} answers with {found.model} (revision {found.revision})")
 
 
 @click.command(cls=Command, verbs=("deployments.rollback",), examples=('mulle rollback delay --reason "late answers"',))

@@ -48,8 +48,11 @@ def server(state: State, host: str | None, port: int | None, turn: bool) -> None
 
     It goes on until Ctrl-C: triggers fire, rollouts move, monitors look, and the pages show it.
     """
+    from mulle.server import serve as serve_faces  # noqa: PLC0415 - start-up time: `mulle serve` needs no web server
+
     settings = state.ws.settings
-    state.ws.server(
+    serve_faces(
+        state.ws,
         host=host or settings.host,
         port=settings.port if port is None else port,
         turn=turn,
