@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+from polars.testing.parametric import dataframes
 
 from mulle.data import drafts, manifest, parts
 from mulle.data.reading import page, parts_between, read_version, tail
@@ -117,3 +119,11 @@ def test_the_same_rows_give_the_same_part() -> None:
 def test_a_part_comes_back_as_it_was() -> None:
     table = hours([1, None, 2])
     assert parts.decode(parts.encode(table)).equals(table)
+
+
+@settings(max_examples=80, deadline=None)
+@given(dataframes(max_cols=5, max_size=12, excluded_dtypes=[pl.Categorical, pl.Enum, pl.Int128, pl.UInt128, pl.Object]))
+def test_any_type_that_is_stored_comes_back(table: pl.DataFrame) -> None:
+    back = parts.decode(parts.encode(table))
+    assert back.schema == table.schema
+    assert_frame_equal(back, table)

@@ -164,6 +164,38 @@ def test_a_widening_append_still_checks_the_key(data: DataService) -> None:
         data.commit("x", pl.DataFrame({"k": [1], "x": [2.5]}), append=True)
 
 
+def test_equal_rows_with_another_key_are_a_new_version(data: DataService, people: pl.DataFrame) -> None:
+    data.commit("people", people)
+    assert data.commit("people", people, key=["id"]).number == 2
+
+
+def test_an_append_that_names_the_event_time_finds_the_earlier_rows_by_it(data: DataService) -> None:
+    data.commit("x", pl.DataFrame({"at": [AT], "x": [1]}).with_columns(pl.col("at").cast(pl.Datetime("us", "UTC"))))
+    data.commit("x", pl.DataFrame({"at": [AT], "x": [2]}), append=True, event_time="at")
+    assert data.read("x", start=AT, end=AT + timedelta(hours=1))["x"].to_list() == [1, 2]
+
+
+def test_an_append_with_another_key_checks_the_earlier_rows(data: DataService, people: pl.DataFrame) -> None:
+    data.commit("people", people, key=["id"])
+    data.commit("people", people.with_columns(pl.col("id") + 10, pl.col("age") + 100), append=True, key=["age"])
+    with pytest.raises(DataError, match="age=30"):
+        data.commit("people", people.with_columns(pl.col("id") + 20), append=True, key=["age"])
+
+
+@pytest.mark.parametrize("dtype", [pl.Int128, pl.Object])
+def test_a_type_that_cannot_be_stored_is_named(data: DataService, dtype: Any) -> None:
+    with pytest.raises(DataError, match="column 'x' of dataset 'x' cannot be stored"):
+        data.commit("x", pl.DataFrame({"x": pl.Series([1], dtype=dtype)}))
+
+
+def test_a_dataset_is_of_one_kind(data: DataService, people: pl.DataFrame, tmp_path: Path) -> None:
+    data.commit("people", people)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_text("a")
+    with pytest.raises(DataError, match="cannot take files"):
+        data.commit("people", tmp_path / "in")
+
+
 def test_a_definition_brings_its_schema(data: DataService, people: pl.DataFrame) -> None:
     defined = api.dataset("people", expect=Person)
     with pytest.raises(SchemaSkewError, match="column 'age' is declared as float and is missing"):

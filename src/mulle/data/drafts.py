@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _CASTS = {("int", "int"), ("float", "float"), ("float", "int"), ("datetime", "datetime"), ("duration", "duration")}
 """(dataset's, new rows') families of types between which a cast changes no meaning."""
 
+_UNSTORABLE = (pl.Object, pl.Int128, pl.UInt128)
 _DECLARED = {"int": pl.Int64(), "float": pl.Float64(), "str": pl.String(), "bool": pl.Boolean(), "date": pl.Date()}
 
 
@@ -43,12 +44,23 @@ def normal(
             cause="the table has no columns",
             cure="give it columns, even when it has no rows",
         )
+    _check_types(table, what)
     if event_time is not None:
         table = with_event_time(table, event_time, what)
     if expect is not None:
         table = _as_declared(table, expect)
     _check_key(table, key, what)
     return table
+
+
+def _check_types(table: pl.DataFrame, what: str) -> None:
+    for name, dtype in table.schema.items():
+        if isinstance(dtype, _UNSTORABLE):
+            raise DataError(
+                f"column '{name}' of {what} cannot be stored",
+                cause=f"its type is {dtype}, which Parquet does not have",
+                cure=f"cast it, for example with pl.col('{name}').cast(pl.String)",
+            )
 
 
 def _as_declared(table: pl.DataFrame, expect: type[Schema]) -> pl.DataFrame:
@@ -111,7 +123,8 @@ def draft(
     """
     if base is not None:
         table, widened = _conform(table, base, name)
-        if widened:
+        # What the entries of `base` say of their rows holds for its event time and first key column only.
+        if widened or (base.event_time, base.key[:1]) != (event_time, list(key[:1])):
             table, base = pl.concat([_recast(store, base, table), table]), None
             _check_key(table, key, f"dataset '{name}'")
     if base is not None:

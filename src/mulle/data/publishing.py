@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mulle.data import drafts, versions
-from mulle.data.manifest import encode, load_table
+from mulle.data.manifest import FilesManifest, encode, load, load_table
 from mulle.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
     from mulle.catalog import Catalog, Tx
-    from mulle.data.manifest import FilesManifest, Manifest
+    from mulle.data.manifest import Manifest
     from mulle.data.model import Version
     from mulle.store import ObjectStore
 
@@ -64,6 +64,7 @@ class Publisher:
         """
         while True:
             head = self.find_head(request.name)
+            _refuse_other_kind(request.name, "table", head)
             _refuse_emptying(request.name, table, head, append=append)
             base = load_table(self.store, head.digest) if append and head is not None else None
             made = drafts.draft(
@@ -77,7 +78,9 @@ class Publisher:
     def commit_files(self, request: Request, tree: FilesManifest) -> Version:
         """Add a tree of files; the same content as the head's makes no version."""
         while True:
-            done = self._publish(request, tree, self.find_head(request.name), request.watermark)
+            head = self.find_head(request.name)
+            _refuse_other_kind(request.name, "files", head)
+            done = self._publish(request, tree, head, request.watermark)
             if done is not None:
                 return done
 
@@ -99,7 +102,7 @@ class Publisher:
         self, request: Request, made: Manifest | FilesManifest, head: Version | None, watermark: datetime | None
     ) -> Version | None:
         """The version, or None when the head has moved since it was read and all has to be done again."""
-        same = head is not None and head.logical == made.logical
+        same = head is not None and head.logical == made.logical and self._is_like(made, head)
         if same and request.move is None:
             return head
         digest = None if same else self.store.put(encode(made))
@@ -116,6 +119,13 @@ class Publisher:
                 versions.move_cursor(tx, request.name, request.move.until, request.move.fingerprint, version.event)
             return version
 
+    def _is_like(self, made: Manifest | FilesManifest, head: Version) -> bool:
+        """Whether equal rows also have the key and the event time of the head."""
+        held = load(self.store, head.digest)
+        if isinstance(made, FilesManifest) or isinstance(held, FilesManifest):
+            return True
+        return (made.key, made.event_time) == (held.key, held.event_time)
+
 
 def _refuse_overtaken(tx: Tx, request: Request) -> None:
     move = request.move
@@ -125,6 +135,15 @@ def _refuse_overtaken(tx: Tx, request: Request) -> None:
 
 def _number(version: Version | None) -> int | None:
     return None if version is None else version.number
+
+
+def _refuse_other_kind(name: str, kind: str, head: Version | None) -> None:
+    if head is not None and head.kind != kind:
+        raise DataError(
+            f"dataset '{name}' cannot take {kind}",
+            cause=f"{head.ref} is {head.kind}, and all versions of a dataset are of one kind",
+            cure="commit to a new name",
+        )
 
 
 def _refuse_emptying(name: str, table: pl.DataFrame, head: Version | None, *, append: bool) -> None:
