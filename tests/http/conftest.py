@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from tests.http.notebook import Workspace
 
 from mulle import http
-from tests.http.notebook import Workspace
 
 
 @pytest.fixture

@@ -66,7 +66,9 @@ class NotebookService:
     @verb("read")
     def fail(self, how: str) -> None:
         """Fail in one of three ways."""
-        raise {"access": AccessError, "skew": SchemaSkewError, "data": DataError}[how](how, cause="asked", cure="do not")
+        raise {"access": AccessError, "skew": SchemaSkewError, "data": DataError}[how](
+            how, cause="asked", cure="do not"
+        )
 
     def local_only(self) -> str:
         """Not a verb: does not travel."""

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from starlette.testclient import TestClient
+from tests.http.notebook import Workspace
 
 from mulle import http
-from tests.http.notebook import Workspace
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8300", "127.0.0.1:8300", "127.8.0.1", "[::1]:8300"])

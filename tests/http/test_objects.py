@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from starlette.testclient import TestClient
+from tests.http.notebook import Workspace
 
 from mulle.hashing import digest_bytes
-from tests.http.notebook import Workspace
 
 DATA = b"0123456789" * 1000
 DIGEST = digest_bytes(DATA)

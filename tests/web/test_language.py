@@ -40,9 +40,25 @@ def test_every_message_that_a_page_names_exists() -> None:
 
 
 def test_no_message_is_left_that_nothing_names() -> None:
-    prefixes = ("status.", "alias.", "task.", "watch.", "kind.", "role.", "lane.", "theme.", "nav.", "diff.", "timeline.")
+    prefixes = (
+        "status.",
+        "alias.",
+        "task.",
+        "watch.",
+        "kind.",
+        "role.",
+        "lane.",
+        "theme.",
+        "nav.",
+        "diff.",
+        "timeline.",
+    )
     text = "".join(path.read_text() for path in (*SOURCES.rglob("*.html"), *SOURCES.rglob("*.py")))
-    left = [key for key in catalogue("en") if f'"{key}"' not in text and f"'{key}'" not in text and not key.startswith(prefixes)]
+    left = [
+        key
+        for key in catalogue("en")
+        if f'"{key}"' not in text and f"'{key}'" not in text and not key.startswith(prefixes)
+    ]
     assert left == []
 
 

@@ -36,7 +36,9 @@ class Remote:
             try:
                 given = verb.signature.bind(*args, **kwargs).arguments
             except TypeError as error:
-                raise UsageError(f"{verb.plane}.{verb.name}: {error}", cure=f"its arguments are {verb.signature}") from None
+                raise UsageError(
+                    f"{verb.plane}.{verb.name}: {error}", cure=f"its arguments are {verb.signature}"
+                ) from None
             return self._transport.call(verb, given)
 
         call.__name__, call.__doc__ = verb.name, verb.doc

@@ -23,7 +23,9 @@ class Transport:
 
     def __init__(self, url: str, timeout: float = 600.0) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
-            raise UsageError(f"'{url}' is not a server", cause="it is no http URL", cure="write for example http://127.0.0.1:8300")
+            raise UsageError(
+                f"'{url}' is not a server", cause="it is no http URL", cure="write for example http://127.0.0.1:8300"
+            )
         self.url = url.rstrip("/")
         self._timeout = timeout
 

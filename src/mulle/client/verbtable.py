@@ -1,4 +1,4 @@
-"""The verb table: what each verb takes and gives, read from its signature. Server, client and OpenAPI all derive from it."""
+"""The verb table: what each verb takes and gives, read from its signature; server, client, OpenAPI derive from it."""
 
 from __future__ import annotations
 

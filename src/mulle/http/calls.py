@@ -46,7 +46,9 @@ def _arguments(verb: Verb, media: str, body: bytes) -> dict[str, Any]:
     try:
         given = msgspec.json.decode(body or b"{}", type=verb.arguments)
     except msgspec.DecodeError as error:
-        raise UsageError(f"{verb.plane}.{verb.name} does not take these arguments", cause=str(error), cure=cure) from None
+        raise UsageError(
+            f"{verb.plane}.{verb.name} does not take these arguments", cause=str(error), cure=cure
+        ) from None
     return {field: getattr(given, field) for field in verb.arguments.__struct_fields__}
 
 
@@ -60,7 +62,9 @@ def _call(verb: Verb, function: Call, arguments: dict[str, Any], why: dict[str, 
 
 def _invoke(function: Call, verb: Verb, arguments: dict[str, Any]) -> Any:
     positional = [
-        arguments.pop(name) for name, parameter in verb.signature.parameters.items() if parameter.kind is parameter.POSITIONAL_ONLY
+        arguments.pop(name)
+        for name, parameter in verb.signature.parameters.items()
+        if parameter.kind is parameter.POSITIONAL_ONLY
     ]
     return function(*positional, **arguments)
 

@@ -44,7 +44,9 @@ def routes(store: Objects) -> list[Route]:
     def read(request: Request) -> Response:
         digest = _digest(request)
         if not store.has(digest):
-            raise UnknownNameError(f"there is no object {digest}", cause="it is not in this store", cure="mulle data verify")
+            raise UnknownNameError(
+                f"there is no object {digest}", cause="it is not in this store", cure="mulle data verify"
+            )
         headers = {"etag": f'"{digest}"', "cache-control": _FOREVER, "x-content-type-options": "nosniff"}
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
@@ -70,7 +72,9 @@ def routes(store: Objects) -> list[Route]:
 def _digest(request: Request) -> Digest:
     text: str = request.path_params["digest"]
     if _DIGEST.match(text) is None:
-        raise UsageError(f"'{text}' is not a digest", cause="a digest is b3: and 64 hexadecimal digits", cure="mulle data log")
+        raise UsageError(
+            f"'{text}' is not a digest", cause="a digest is b3: and 64 hexadecimal digits", cure="mulle data log"
+        )
     return Digest(text)
 
 
@@ -78,7 +82,9 @@ def _keep(store: Objects, received: Path, digest: Digest) -> None:
     found = digest_file(received)
     if found != digest:
         raise UsageError(
-            f"these bytes are not {digest}", cause=f"their digest is {found}", cure="send the object again, whole and unchanged"
+            f"these bytes are not {digest}",
+            cause=f"their digest is {found}",
+            cure="send the object again, whole and unchanged",
         )
     store.put_file(received)
     store.flush()

@@ -39,7 +39,10 @@ def _operation(verb: Verb, taken: dict[str, Any], given: dict[str, Any], problem
         "x-scope": verb.scope,
         "requestBody": {"content": {wire.JSON: {"schema": taken}}},
         "responses": {
-            "200": {"description": "one item a line" if verb.streams else "the result", "content": {media: {"schema": given}}},
+            "200": {
+                "description": "one item a line" if verb.streams else "the result",
+                "content": {media: {"schema": given}},
+            },
             "default": {"description": "what went wrong", "content": {wire.JSON: {"schema": problem}}},
         },
     }

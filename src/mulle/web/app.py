@@ -35,7 +35,9 @@ PAGES = (home, runs, pipelines, datasets, models, deployments, predictions, time
 _LOG = logging.getLogger("mulle.web")
 
 
-def app(workspace: Any, *, routes: Sequence[BaseRoute] = (), middleware: Sequence[Any] = (), language: str = "en") -> Starlette:
+def app(
+    workspace: Any, *, routes: Sequence[BaseRoute] = (), middleware: Sequence[Any] = (), language: str = "en"
+) -> Starlette:
     """The pages of a workspace.
 
     Args:

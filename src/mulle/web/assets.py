@@ -1,4 +1,4 @@
-"""The files that browsers load: named by their content, so that they may be cached for ever, and loaded page by page."""
+"""The files that browsers load: named by their content, so that they may be cached for ever, and loaded by page."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).with_name("static")
 VENDOR = ("htmx.js", "uplot.js", "uplot.css", "echarts.js", "dagre.js")
+_STYLE = Markup('<link rel="stylesheet" href="{}">')
+_SCRIPT = Markup('<script defer src="{}"></script>')
 _LOG = logging.getLogger("mulle.web")
 
 
@@ -43,14 +45,16 @@ def url(name: str) -> str:
     return f"/static/{name}?v={_stamp(name, path.stat().st_mtime_ns)}" if path.is_file() else f"/static/{name}"
 
 
+def _here(name: str) -> bool:
+    return (STATIC / name).is_file()
+
+
 def load(*names: str) -> Markup:
     """The tags that load static files; those that are missing are left out."""
     tags = [
-        Markup('<link rel="stylesheet" href="{}">' if name.endswith(".css") else '<script defer src="{}"></script>').format(
-            url(name)
-        )
+        _STYLE.format(url(name)) if name.endswith(".css") else _SCRIPT.format(url(name))
         for name in names
-        if (STATIC / name).is_file()
+        if _here(name)
     ]
     return Markup("\n").join(tags)
 

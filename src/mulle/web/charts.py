@@ -45,7 +45,9 @@ class Point(msgspec.Struct, frozen=True):
     colour: int = 0
 
 
-class Scatter(msgspec.Struct, frozen=True, tag="scatter", tag_field="kind", rename={"x_name": "xName", "y_name": "yName"}):
+class Scatter(
+    msgspec.Struct, frozen=True, tag="scatter", tag_field="kind", rename={"x_name": "xName", "y_name": "yName"}
+):
     """Named points over two quantities."""
 
     points: Sequence[Point]
@@ -60,7 +62,9 @@ class Bars(msgspec.Struct, frozen=True, tag="bars", tag_field="kind"):
     values: Sequence[float]
 
 
-def over_time(series: dict[str, Sequence[tuple[datetime, float | None]]], marks: Sequence[Mark] = (), sync: str = "") -> Lines:
+def over_time(
+    series: dict[str, Sequence[tuple[datetime, float | None]]], marks: Sequence[Mark] = (), sync: str = ""
+) -> Lines:
     """Lines over time from points that need not share their instants."""
     instants = sorted({at.timestamp() for points in series.values() for at, _ in points})
     place = {at: index for index, at in enumerate(instants)}

@@ -10,11 +10,34 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-NOTHING = "–"
+NOTHING = "–"  # noqa: RUF001 - the dash that says so
 _INSTANT = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _TONES = {
-    "ok": {"succeeded", "executed", "passed", "champion", "live", "ready", "verified", "full", "promoted", "healthy", "done", "on"},
-    "warn": {"warning", "shadow", "canary", "challenger", "waiting", "not evaluated", "acknowledged", "held", "unknown"},
+    "ok": {
+        "succeeded",
+        "executed",
+        "passed",
+        "champion",
+        "live",
+        "ready",
+        "verified",
+        "full",
+        "promoted",
+        "healthy",
+        "done",
+        "on",
+    },
+    "warn": {
+        "warning",
+        "shadow",
+        "canary",
+        "challenger",
+        "waiting",
+        "not evaluated",
+        "acknowledged",
+        "held",
+        "unknown",
+    },
     "bad": {"failed", "cancelled", "alert", "firing", "refused", "rolled_back", "critical", "damaged", "error"},
     "live": {"running", "queued", "started", "in progress", "rolling"},
 }
@@ -82,7 +105,7 @@ def number(value: Any, digits: int = 4) -> str:
 
 def signed(value: float | None) -> str:
     """A change, with its sign."""
-    return NOTHING if value is None else f"{value:+.4f}".replace("-", "−")
+    return NOTHING if value is None else f"{value:+.4f}".replace("-", "−")  # noqa: RUF001 - a minus is as wide as a plus
 
 
 def cell(value: Any) -> str:

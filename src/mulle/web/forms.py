@@ -26,7 +26,9 @@ async def fields(request: Request) -> dict[str, str]:
     """
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
     if origin is not None and origin.partition("://")[2] != host:
-        raise AccessError("another site's page may not change anything here", cause=f"it was sent by {origin}", cure="mulle server")
+        raise AccessError(
+            "another site's page may not change anything here", cause=f"it was sent by {origin}", cure="mulle server"
+        )
     body = await request.body()
     if len(body) > LIMIT:
         raise AccessError("this form is too large", cause=f"{len(body)} bytes", cure="use the command line")

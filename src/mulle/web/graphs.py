@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -63,7 +63,11 @@ def lineage(words: Words, titles: Mapping[str, str], *graphs: Graph) -> Drawing:
     passed_on = {start for (start, _), role in edges.items() if role == "input"}
     edges = {pair: role for pair, role in edges.items() if role not in BY_RUN or pair[0] not in passed_on}
     folded = _fold(nodes.values(), edges)
-    boxes = {name: _box(words, node, titles.get(node.name, ""), subject) for name, node in nodes.items() if name not in folded}
+    boxes = {
+        name: _box(words, node, titles.get(node.name, ""), subject)
+        for name, node in nodes.items()
+        if name not in folded
+    }
     for group, count in _counted(folded.values()):
         boxes[group] = Box(group, "object", words("graph.objects", n=count), words.maybe("kind", "object"))
     arrows = {(folded.get(start, start), folded.get(end, end)): role for (start, end), role in edges.items()}

@@ -24,7 +24,9 @@ def routes(site: Site) -> list[Route]:
         asked = {name: request.query_params.get(name, "").strip() for name in ("subject", "since", "actor", "verb")}
         found = site.ws.audit.log(asked["subject"], asked["since"], PAGE)
         events = [
-            event for event in found if asked["actor"] in event.actor and (not asked["verb"] or event.verb.startswith(asked["verb"]))
+            event
+            for event in found
+            if asked["actor"] in event.actor and (not asked["verb"] or event.verb.startswith(asked["verb"]))
         ]
         return site.render(request, "audit.html", events=events, asked=asked, limit=PAGE)
 

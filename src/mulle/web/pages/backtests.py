@@ -96,4 +96,3 @@ def _lanes(report: BacktestReport) -> charts.Lanes | None:
 
 def _tone(kind: str) -> str:
     return TONES.get(kind, "")
-

@@ -32,7 +32,12 @@ def routes(site: Site) -> list[Route]:
         name = request.path_params["name"]
         versions = site.ws.data.log(name)
         return site.render(
-            request, "dataset.html", name=name, versions=versions[:LISTED], count=len(versions), growth=_growth(versions)
+            request,
+            "dataset.html",
+            name=name,
+            versions=versions[:LISTED],
+            count=len(versions),
+            growth=_growth(versions),
         )
 
     def version(request: Request) -> Response:

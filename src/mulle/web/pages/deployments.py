@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from mulle.web import charts
-from mulle.web.forms import fields, act
+from mulle.web.forms import act, fields
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -11,6 +11,8 @@ from starlette.routing import Route
 from mulle.web.forms import act, fields
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -58,8 +60,8 @@ def routes(site: Site) -> list[Route]:
     ]
 
 
-def _failed(runs: list[Run]) -> list[Run]:
-    """The newest run of each pipeline, where it failed within two days of the newest of all: older failures are history."""
+def _failed(runs: Sequence[Run]) -> list[Run]:
+    """The newest run of each pipeline, where it failed not long before the newest of all: others are history."""
     if not runs:
         return []
     newest: dict[str, Run] = {}
@@ -89,4 +91,3 @@ def _direct(asked: str) -> list[tuple[str, str, str]]:
     if len(asked) == 36:  # noqa: PLR2004 - a UUID that is no run's
         return [("prediction", asked, f"/predictions/{asked}")]
     return []
-

@@ -10,6 +10,8 @@ from mulle.errors import unknown
 from mulle.web import charts, graphs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -33,14 +35,12 @@ def routes(site: Site) -> list[Route]:
             known = _by_pipeline(site.ws.runs.list(LISTED))
             raise unknown("pipeline", name, known, cure=f"mulle run {name}")
         drawing = graphs.steps(site.words(request), site.ws.runs.graph(runs[0].id))
-        return site.render(
-            request, "pipeline.html", name=name, runs=runs, drawing=drawing, durations=_durations(runs)
-        )
+        return site.render(request, "pipeline.html", name=name, runs=runs, drawing=drawing, durations=_durations(runs))
 
     return [Route("/pipelines", index), Route("/pipelines/{name}", show)]
 
 
-def _by_pipeline(runs: list[Run]) -> dict[str, list[Run]]:
+def _by_pipeline(runs: Sequence[Run]) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     for run in runs:
         if run.pipeline:
@@ -48,7 +48,7 @@ def _by_pipeline(runs: list[Run]) -> dict[str, list[Run]]:
     return found
 
 
-def _durations(runs: list[Run]) -> charts.Bars | None:
+def _durations(runs: Sequence[Run]) -> charts.Bars | None:
     """How long the last runs took, the oldest first."""
     ended = [run for run in reversed(runs) if run.ended]
     if len(ended) < 2:  # noqa: PLR2004

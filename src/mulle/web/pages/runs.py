@@ -13,12 +13,12 @@ from starlette.routing import Route
 from mulle.web import charts, graphs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mulle.tracking.model import Point
+    from mulle.tracking.model import Point, Run
     from mulle.web.site import Site
 
 LISTED = 100
@@ -34,11 +34,13 @@ def routes(site: Site) -> list[Route]:
         runs = site.ws.runs.list(LISTED, pipeline)
         names = sorted({run.pipeline for run in runs if run.pipeline})
         running = any(run.status == "running" for run in runs)
-        return site.render(request, "runs.html", runs=runs, names=names, chosen=pipeline, running=running, keys=_keys(runs))
+        return site.render(
+            request, "runs.html", runs=runs, names=names, chosen=pipeline, running=running, keys=_keys(runs)
+        )
 
     def show(request: Request) -> Response:
         run = site.ws.runs.show(request.path_params["id"])
-        steps = site.ws.runs.steps(run.id) if run.kind == "pipeline" else []
+        steps = site.ws.runs.steps(run.id) if run.kind == "pipeline" else ()
         drawing = graphs.steps(site.words(request), site.ws.runs.graph(run.id)) if steps else None
         curves = {key: curve(site.ws.runs.metrics(run.id, key)) for key in run.metrics}
         return site.render(
@@ -67,14 +69,14 @@ def routes(site: Site) -> list[Route]:
     ]
 
 
-def curve(points: list[Point]) -> charts.Lines | None:
+def curve(points: Sequence[Point]) -> charts.Lines | None:
     """A metric over its steps; nothing for a single value, which a table says better."""
     if len(points) < 2:  # noqa: PLR2004
         return None
     return charts.Lines([point.step for point in points], [charts.Series("", [point.value for point in points])])
 
 
-def _keys(runs: list[Any]) -> list[str]:
+def _keys(runs: Sequence[Run]) -> list[str]:
     """The metrics worth a column: those that most of the runs have."""
     counts: dict[str, int] = {}
     for run in runs:

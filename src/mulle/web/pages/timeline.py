@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,8 +11,6 @@ from starlette.routing import Route
 from mulle.web import charts
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -50,7 +49,7 @@ def routes(site: Site) -> list[Route]:
         found = happenings(site, chosen, words)
         metrics = _metrics(points)
         metric = request.query_params.get("metric") or (metrics[0] if metrics else "")
-        instants = [one.at.timestamp() for one in (*points, *found)]
+        instants = [point.at.timestamp() for point in points] + [one.at.timestamp() for one in found]
         span = (min(instants), max(instants) + 1) if instants else None
         return site.render(
             request,
@@ -77,11 +76,7 @@ def happenings(site: Site, deployment: str, words: Words) -> list[Happening]:
         ),
         *(_firing(one, words) for one in ws.triggers.history(limit=LIMIT)),
         *(_verdict(one, words) for one in ws.rollouts.verdicts(deployment, limit=LIMIT)),
-        *(
-            moved
-            for one in ws.rollouts.list(deployment, limit=LIMIT)
-            for moved in _rollout(one, words)
-        ),
+        *(moved for one in ws.rollouts.list(deployment, limit=LIMIT) for moved in _rollout(one, words)),
         *(_traffic(one, deployment, words) for one in ws.deployments.history(deployment)),
     ]
     return sorted(found, key=lambda one: one.at, reverse=True)
@@ -113,7 +108,9 @@ def _traffic(one: Any, deployment: str, words: Words) -> Happening:
     shares = " · ".join(f"r{revision} {weight:g} %" for revision, weight in one.weights.items())
     shadows = "".join(f" · r{revision} {words('status.shadow')}" for revision in one.shadow)
     word = words("status.rolled_back" if one.restores else "lane.traffic")
-    return Happening(one.at, "traffic", shares + shadows, "warn" if one.restores else "", f"/deployments/{deployment}", word)
+    return Happening(
+        one.at, "traffic", shares + shadows, "warn" if one.restores else "", f"/deployments/{deployment}", word
+    )
 
 
 def _metrics(points: list[QualityPoint]) -> list[str]:
@@ -145,7 +142,11 @@ def _labels(points: list[QualityPoint], words: Words, span: tuple[float, float] 
 
 
 def _lanes(found: list[Happening], words: Words, span: tuple[float, float] | None) -> charts.Lanes | None:
-    names = [name for name in ("alerts", "triggers", "gates", "rollouts", "traffic") if any(one.lane == name for one in found)]
+    names = [
+        name
+        for name in ("alerts", "triggers", "gates", "rollouts", "traffic")
+        if any(one.lane == name for one in found)
+    ]
     if not names:
         return None
     events = [
