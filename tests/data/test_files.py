@@ -9,9 +9,7 @@ import polars as pl
 import pytest
 
 from mulle.data import files
-from mulle.data.manifest import FileEntry, FilesManifest
 from mulle.errors import DataError
-from mulle.testing.memory_store import MemoryStore
 
 ROWS = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
 
@@ -102,23 +100,3 @@ def test_an_older_file_has_one_that_changes_with_its_size(tmp_path: Path) -> Non
         os.utime(path, (1_000, 1_000))
         prints.append(files.fingerprint([path], time.time_ns()))
     assert prints[0] != prints[1]
-
-
-def test_a_tree_comes_back_with_its_modes(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    (source / "deep").mkdir(parents=True)
-    (source / "deep" / "run.sh").write_text("echo")
-    (source / "deep" / "run.sh").chmod(0o755)
-    (source / "empty").write_bytes(b"")
-    store = MemoryStore()
-    files.restore_tree(store, files.store_tree(store, source), tmp_path / "target")
-    assert (tmp_path / "target" / "deep" / "run.sh").stat().st_mode & 0o777 == 0o755
-    assert (tmp_path / "target" / "empty").read_bytes() == b""
-
-
-def test_a_path_out_of_the_folder_is_refused(tmp_path: Path) -> None:
-    store = MemoryStore()
-    digest = store.put(b"x")
-    tree = FilesManifest(bytes=1, logical=digest, entries=[FileEntry("../outside", 1, 0o644, digest)])
-    with pytest.raises(DataError, match="outside"):
-        files.restore_tree(store, tree, tmp_path / "target")

@@ -12,6 +12,7 @@ from mulle.catalog import Catalog, ledger
 from mulle.data import DataService
 from mulle.errors import DataError, SchemaSkewError, UnknownNameError
 from mulle.stats.schema import Schema, column
+from mulle.store import put_tree
 from mulle.testing.memory_store import MemoryStore
 
 AT = datetime(2013, 1, 1, tzinfo=UTC)
@@ -242,6 +243,16 @@ def test_a_folder_is_committed_as_files_and_checked_out(data: DataService, tmp_p
     data.checkout("images", tmp_path / "out")
     assert (version.kind, version.rows) == ("files", 0)
     assert (tmp_path / "out" / "a.bin").read_bytes() == b"a"
+
+
+def test_a_tree_of_files_is_named_like_any_tree(data: DataService, store: MemoryStore, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "run.sh").write_text("echo")
+    (tmp_path / "in" / "run.sh").chmod(0o700)
+    version = data.commit("images", tmp_path / "in")
+    data.checkout("images", tmp_path / "out")
+    assert version.digest == version.logical == put_tree(store, tmp_path / "in")
+    assert (tmp_path / "out" / "run.sh").stat().st_mode & 0o777 == 0o755
 
 
 def test_an_unchanged_folder_is_no_new_version(data: DataService, tmp_path: Path) -> None:

@@ -1,24 +1,19 @@
-"""Files as tables, tables as files, and trees of files."""
+"""Files as tables, and tables as files."""
 
 from __future__ import annotations
 
 import glob
-import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from mulle.data.columns import plain
-from mulle.data.manifest import FileEntry, FilesManifest
 from mulle.errors import DataError
 from mulle.hashing import digest_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from mulle.store import ObjectStore
 
 
 def _csv(path: Path) -> pl.DataFrame:
@@ -132,41 +127,3 @@ def fingerprint(paths: Sequence[Path], now_ns: int) -> str:
     if any(now_ns - status.st_mtime_ns < 2_000_000_000 for _, status in facts):  # noqa: PLR2004
         return ""
     return digest_value([[name, status.st_size, status.st_mtime_ns, status.st_ino] for name, status in facts])
-
-
-def store_tree(store: ObjectStore, folder: Path) -> FilesManifest:
-    """Put every regular file below the folder, and list them. Links are followed to files, never to folders."""
-    entries: list[FileEntry] = []
-    for top, folders, names in os.walk(folder):
-        folders.sort()
-        for path in (Path(top) / name for name in sorted(names)):
-            if not path.is_file():
-                continue
-            status = path.stat()
-            relative = path.relative_to(folder).as_posix()
-            entries.append(FileEntry(relative, status.st_size, stat.S_IMODE(status.st_mode), store.put_file(path)))
-    entries.sort(key=lambda entry: entry.path)
-    logical = digest_value([[entry.path, entry.mode, entry.digest] for entry in entries])
-    return FilesManifest(bytes=sum(entry.size for entry in entries), logical=logical, entries=entries)
-
-
-def restore_tree(store: ObjectStore, manifest: FilesManifest, into: Path) -> None:
-    """Write the files below a folder; what else lies there stays.
-
-    Raises:
-        DataError: a path of the manifest leads out of the folder.
-    """
-    base = into.resolve()
-    for entry in manifest.entries:
-        target = (base / entry.path).resolve()
-        if not target.is_relative_to(base):
-            raise DataError(
-                f"the file {entry.path} would be written outside {into}",
-                cause="the manifest is not one that mulle wrote",
-                cure="mulle data verify",
-            )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f".{target.name}.mulle")
-        scratch.write_bytes(store.get(entry.digest))
-        scratch.chmod(entry.mode)
-        scratch.replace(target)

@@ -16,6 +16,7 @@ import msgspec
 
 from mulle.data.logical import Chain
 from mulle.errors import StoreError
+from mulle.hashing import TreeEntry, digest_tree, encode_manifest
 from mulle.types import Digest
 
 if TYPE_CHECKING:
@@ -67,26 +68,27 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     levels: list[list[Entry]]
 
 
-class FileEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One file: its path with forward slashes, size, permission bits and digest."""
-
-    path: str
-    size: int
-    mode: int
-    digest: Digest
-
-
-class FilesManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="files"):
-    """The manifest of a version that is a tree of files, sorted by path."""
+class FilesManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="tree"):
+    """The manifest of a version that is a tree of files: the store's own tree, sorted by path."""
 
     format: int = FORMAT
-    bytes: int
-    logical: Digest
-    entries: list[FileEntry]
+    entries: list[TreeEntry]
+
+    @property
+    def bytes(self) -> int:
+        """The files' sizes together."""
+        return sum(entry.size for entry in self.entries)
+
+    @property
+    def logical(self) -> Digest:
+        """The digest of paths, modes and contents: that of the manifest itself."""
+        return digest_tree(self.entries)
 
 
 def encode(manifest: Manifest | FilesManifest) -> bytes:
     """The manifest's bytes: JSON."""
+    if isinstance(manifest, FilesManifest):
+        return encode_manifest(manifest.entries)
     return msgspec.json.encode(manifest)
 
 

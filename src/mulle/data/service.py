@@ -24,6 +24,7 @@ from mulle.data.model import (
 from mulle.data.publishing import Publisher, Request
 from mulle.errors import DataError
 from mulle.stats.profile import ProfileSummary, summarise
+from mulle.store import get_tree, put_tree
 from mulle.verbs import verb
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ class DataService:
         return self._publisher.commit(request, table, append=append)
 
     def _commit_folder(self, request: Request, path: Path) -> Version:
-        tree = files.store_tree(self._store, path)
+        tree = manifest.load(self._store, put_tree(self._store, path))
+        assert isinstance(tree, manifest.FilesManifest)
         if not tree.entries:
             raise DataError(f"nothing to commit from {path}", cause="the folder has no files", cure="check the path")
         return self._publisher.commit_files(request, tree)
@@ -191,7 +193,7 @@ class DataService:
         version = self.resolve(ref)
         held = manifest.load(self._store, version.digest)
         if isinstance(held, manifest.FilesManifest):
-            files.restore_tree(self._store, held, path)
+            get_tree(self._store, version.digest, path)
             return path
         target = path if path.suffix else path / f"{version.dataset}.parquet"
         files.write_table_file(reading.read_version(self._store, version.digest), target)
