@@ -202,13 +202,13 @@ class Workspace:
     def backtests(self) -> BacktestService:
         """The production loop replayed over history."""
         from mulle.delivery.backtest.service import BacktestService
-        from mulle.workspace.forking import Forks
+        from mulle.workspace.forks import forks
 
         return BacktestService(
             catalog=self.catalog,
             store=self.store,
             signer=self.signer,
-            worlds=Forks(self),
+            worlds=forks(self, self._executor(self.settings.executor)),
             definitions=lambda: self.project.definitions,
             scratch=self.root / "tmp",
         )
