@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import polars as pl
 import pytest
@@ -15,6 +15,7 @@ from mulle.errors import FeatureError, UnknownNameError
 from mulle.features import FeatureService, feature_view, join
 from mulle.features.online import SqliteOnline
 from mulle.testing.memory_store import MemoryStore
+from mulle.verbs import verbs_of
 
 weather = dataset("weather", event_time="at")
 
@@ -140,3 +141,9 @@ def test_list_shows_how_views_are_defined(features: FeatureService) -> None:
     first, second = features.list()
     assert (first.name, first.ttl, first.available_after, first.lookback) == ("wind", 10_800, 3_600, 10_800)
     assert (first.doc, second.lookback) == ("The wind, an hour late.", None)
+
+
+def test_every_verb_can_be_told_to_the_faces() -> None:
+    assert {name for name, (_, verb) in verbs_of(FeatureService).items() if get_type_hints(verb)} == {
+        *["check", "list", "materialize", "online", "show"]
+    }
