@@ -61,3 +61,13 @@ def test_a_wrong_argument_is_named(face: TestClient) -> None:
 def test_a_form_cannot_call_a_verb(face: TestClient) -> None:
     answer = face.post("/api/v1/notes.write", content=b'{"text":"x"}', headers={"content-type": "text/plain"})
     assert (answer.status_code, answer.json()["error"]) == (400, "the body must be JSON")
+
+
+def test_an_unknown_verb_names_the_nearest_one(face: TestClient) -> None:
+    answer = face.post("/api/v1/notes.wirte", json={})
+    assert (answer.status_code, answer.json()["cause"]) == (404, "did you mean 'notes.write'?")
+
+
+def test_a_fault_of_mulle_itself_is_told_too(face: TestClient) -> None:
+    answer = face.post("/api/v1/notes.fail", json={"how": "fault"})
+    assert (answer.status_code, answer.json()["cause"]) == (500, "a fault in mulle")

@@ -14,9 +14,7 @@ from starlette.routing import Route
 
 from mulle.client import wire
 from mulle.client.verbtable import verbs_by_name
-from mulle.errors import MulleError
 from mulle.http import calls, objects, openapi
-from mulle.http.errors import on_mulle_error
 from mulle.http.guard import Guard
 
 if TYPE_CHECKING:
@@ -51,14 +49,11 @@ def routes(workspace: Served) -> list[BaseRoute]:
         Route("/healthz", health),
         Route("/openapi.json", describe),
         *calls.routes(services, table),
+        calls.unknown_verb(table),
         *objects.routes(workspace.store),
     ]
 
 
 def app(workspace: Served, *, hosts: Iterable[str] = ()) -> Starlette:
     """The face as an application of its own; `hosts` are the names that it answers to besides loopback."""
-    return Starlette(
-        routes=routes(workspace),
-        middleware=[Middleware(Guard, hosts=frozenset(hosts))],
-        exception_handlers={MulleError: on_mulle_error},
-    )
+    return Starlette(routes=routes(workspace), middleware=[Middleware(Guard, hosts=frozenset(hosts))])

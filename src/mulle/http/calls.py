@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from mulle.access import principal
 from mulle.client import wire
-from mulle.errors import MulleError, UsageError
+from mulle.errors import MulleError, UsageError, unknown
+from mulle.http.errors import Endpoint, telling
 from mulle.verbs import acting
 
 if TYPE_CHECKING:
@@ -26,12 +27,21 @@ Call = Callable[..., Any]
 def routes(services: Mapping[str, Any], table: Mapping[str, Verb]) -> list[Route]:
     """`POST /api/v1/<plane>.<verb>` for each verb."""
     return [
-        Route(verb.path, _endpoint(verb, getattr(services[verb.plane], verb.name)), methods=["POST"])
+        Route(verb.path, telling(_endpoint(verb, getattr(services[verb.plane], verb.name))), methods=["POST"])
         for verb in table.values()
     ]
 
 
-def _endpoint(verb: Verb, function: Call) -> Callable[[Request], Any]:
+def unknown_verb(table: Mapping[str, Verb]) -> Route:
+    """The route for what is called but does not exist."""
+
+    async def endpoint(request: Request) -> Response:
+        raise unknown("verb", request.path_params["name"], table, cure="see /openapi.json")
+
+    return Route("/api/v1/{name:path}", telling(endpoint), methods=["GET", "POST"])
+
+
+def _endpoint(verb: Verb, function: Call) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         arguments = _arguments(verb, request.headers.get("content-type", ""), await request.body())
         return await run_in_threadpool(_call, verb, function, arguments, wire.acting_of(request.headers))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,6 +25,9 @@ _STATUS: dict[type[BaseException], int] = {
     errors.CatalogError: 500,
     errors.MulleError: 409,
 }
+_LOG = logging.getLogger("mulle.http")
+
+Endpoint = Callable[["Request"], Awaitable[Response]]
 
 
 def status_of(error: errors.MulleError) -> int:
@@ -36,8 +41,17 @@ def answer(error: errors.MulleError) -> Response:
     return Response(body, status_of(error), {wire.KIND_HEADER: type(error).__name__}, media_type=wire.JSON)
 
 
-async def on_mulle_error(_: Request, error: Exception) -> Response:
-    """The exception handler of the HTTP face."""
-    if not isinstance(error, errors.MulleError):
-        raise error
-    return answer(error)
+def telling(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with everything that it raises told as JSON; a fault of mulle's own goes to the log as well."""
+
+    async def told(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except errors.MulleError as error:
+            return answer(error)
+        except Exception as error:  # noqa: BLE001 - told and logged, never swallowed
+            _LOG.exception("%s failed", request.url.path)
+            fault = wire.Problem(f"{type(error).__name__}: {error}", "a fault in mulle", "see the server's log")
+            return Response(msgspec.json.encode(fault), 500, media_type=wire.JSON)
+
+    return told

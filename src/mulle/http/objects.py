@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from mulle.errors import UnknownNameError, UsageError
 from mulle.hashing import digest_file
+from mulle.http.errors import telling
 from mulle.types import Digest
 
 if TYPE_CHECKING:
@@ -41,16 +42,17 @@ class Objects(Protocol):
 def routes(store: Objects) -> list[Route]:
     """`GET` and `HEAD`, whole or by range, and `PUT` of `/objects/<digest>`."""
 
-    def read(request: Request) -> Response:
+    async def read(request: Request) -> Response:
         digest = _digest(request)
-        if not store.has(digest):
+        if not await run_in_threadpool(store.has, digest):
             raise UnknownNameError(
                 f"there is no object {digest}", cause="it is not in this store", cure="mulle data verify"
             )
         headers = {"etag": f'"{digest}"', "cache-control": _FOREVER, "x-content-type-options": "nosniff"}
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=304, headers=headers)
-        return FileResponse(store.path(digest), headers=headers, media_type="application/octet-stream")
+        path = await run_in_threadpool(store.path, digest)
+        return FileResponse(path, headers=headers, media_type="application/octet-stream")
 
     async def write(request: Request) -> Response:
         digest = _digest(request)
@@ -64,8 +66,8 @@ def routes(store: Objects) -> list[Route]:
         return Response(status_code=201, headers={"etag": f'"{digest}"'})
 
     return [
-        Route("/objects/{digest}", read, methods=["GET"]),
-        Route("/objects/{digest}", write, methods=["PUT"]),
+        Route("/objects/{digest}", telling(read), methods=["GET"]),
+        Route("/objects/{digest}", telling(write), methods=["PUT"]),
     ]
 
 

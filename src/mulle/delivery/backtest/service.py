@@ -87,7 +87,8 @@ class BacktestService:
         """The backtests that were made, the newest first."""
         with self.catalog.read() as tx:
             rows = tx.all(select(backtest).order_by(backtest.c.at.desc(), backtest.c.id.desc()).limit(limit))
-        return [msgspec.convert(dict(row._mapping), BacktestSummary) for row in rows]  # noqa: SLF001 - public name
+        names = BacktestSummary.__struct_fields__
+        return [msgspec.convert({name: getattr(row, name) for name in names}, BacktestSummary) for row in rows]
 
     @verb("read")
     def show(self, backtest_id: str) -> BacktestReport:
@@ -308,6 +309,7 @@ def _report(stage: Stage, lived: Mapping[str, Lived]) -> BacktestReport:
             cpu_seconds=round(one.cpu_seconds, 3),
             regret=regret(first[name], first[named.ORACLE], metrics[0]),
             answered=one.answered,
+            champion_as_of=one.champion_as_of,
             events=one.events,
         )
 
