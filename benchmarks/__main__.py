@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("startup", "steps", "serving")
+BENCHMARKS = ("startup", "steps", "tables", "serving")
 
 
 def main(names: list[str]) -> int:
