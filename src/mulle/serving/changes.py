@@ -147,7 +147,7 @@ def checked(weights: Mapping[int, float], shadow: Sequence[int], known: Sequence
         raise ServingError(
             f"nothing would answer requests to '{name}'",
             cause=f"the weights are {dict(weights)}",
-            cure=f"give a revision a weight above 0, or: mulle deploy remove {name}",
+            cure=f"give a revision a weight above 0, or: mulle deployments undeploy {name}",
         )
     for one in (*positive, *shadow):
         if one not in known:

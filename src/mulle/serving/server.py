@@ -52,6 +52,7 @@ class Server:
         compact: called every few seconds to turn the spool into files.
         poll: seconds between looks at the catalog.
         drain: seconds that open requests have at the end.
+        max_pending_rows: rows that may wait in one worker; beyond them the answer is 503.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Server:
         compact: Callable[[], object] | None = None,
         poll: float = 0.1,
         drain: float = 10.0,
+        max_pending_rows: int = 20_000,
     ) -> None:
         self._deployments = deployments
         self._layout = layout
@@ -73,6 +75,7 @@ class Server:
         self._compact = compact
         self._poll = poll
         self._drain = drain
+        self._max_pending_rows = max_pending_rows
         self._clock: Clock = deployments.catalog.clock
         self._listening = listen(host, port)
         self._supervisor = Supervisor(self._listening, self._settings, max(1, workers), self._clock)
@@ -203,6 +206,7 @@ class Server:
             online=str(self._layout.online or ""),
             paths=[str(path) for path in self._layout.paths],
             drain_seconds=self._drain,
+            max_pending_rows=self._max_pending_rows,
         )
 
 
