@@ -1,12 +1,12 @@
 """The digest of a function's code and of all project code that it reaches.
 
 Reached are the functions, classes, module-level values, defaults, decorators and closures that the code names, across
-modules and import aliases, and what those name in turn. Comments, formatting and (unless `__doc__` is read) docstrings do
-not count. A module used as a whole (`getattr(module, name)`, `globals()`, `eval`) counts as a whole. Installed code counts
-by the versions of its distributions and of their requirements.
+modules and import aliases, and what those name in turn. Comments, formatting and (unless `__doc__` is read) docstrings
+do not count. A module used as a whole (`getattr(module, name)`, `globals()`, `eval`) counts as a whole. Installed code
+counts by the versions of its distributions and of their requirements.
 
-Names are resolved in the source, not in the running process, so a digest does not depend on what happened to be imported;
-only plain values of loaded modules (numbers, text, containers of them) count by value.
+Names are resolved in the source, not in the running process, so a digest does not depend on what happened to be
+imported; only plain values of loaded modules (numbers, text, containers of them) count by value.
 """
 
 from __future__ import annotations
@@ -47,6 +47,12 @@ class CodeDigest:
     digest: Digest
     parts: dict[str, Digest]
     distributions: dict[str, str]
+    files: dict[Path, sources.Stamp]
+    """The files that were read, as they were."""
+
+    def holds(self) -> bool:
+        """Whether the files still are as they were read."""
+        return all(sources.stamp(path) == state for path, state in self.files.items())
 
 
 def code_digest(function: Callable[..., Any], roots: Sequence[Path]) -> CodeDigest:
@@ -80,6 +86,7 @@ class _Reach:
         self._parts: dict[str, _Part] = {}
         self._installed: set[str] = set()
         self._reads_docs = False
+        self._read: dict[Path, sources.Stamp] = {}
         self._waiting: list[tuple[str, sources.Source, References]] = []
 
     def result(self) -> CodeDigest:
@@ -88,7 +95,8 @@ class _Reach:
         if "mulle" in self._installed:
             versions["mulle"] = distributions.version("mulle")
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return CodeDigest(digest_value(["code", SALT, python, parts, versions]), parts, versions)
+        files = {part.source.path: part.source.stamp for part in self._parts.values() if part.source is not None}
+        return CodeDigest(digest_value(["code", SALT, python, parts, versions]), parts, versions, files | self._read)
 
     def function(self, function: Any) -> str:
         """Enter a live function, class or partial; the name of its part."""
@@ -245,6 +253,7 @@ class _Reach:
         value = None if bindings.definitions else self._loaded_value(source, name)
         if value is not None:
             self._parts[target] = _Part(value=value)
+            self._read[source.path] = source.stamp
             return
         effects = source.effects.get(name, ()) if bindings.statements else ()
         kept = [node for node in effects if not self._declares(source, node)]
@@ -286,7 +295,7 @@ class _Reach:
         return bare
 
     def _declares(self, source: sources.Source, node: ast.AST) -> bool:
-        """Whether the statement only tells mulle something (`mulle.trigger(…)`), which changes no value of the project."""
+        """Whether the statement only tells mulle something, as `mulle.trigger(…)` does; it changes no value."""
         value = node.value if isinstance(node, ast.Expr | ast.Assign | ast.AnnAssign) else None
         return isinstance(value, ast.Call) and _is_mulle(source, value)
 

@@ -6,9 +6,12 @@ import ast
 import sys
 import sysconfig
 import threading
+import time
+import weakref
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from mulle.errors import ProjectError
@@ -16,7 +19,6 @@ from mulle.hashing.syntax import References, bound_names, chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import ModuleType
 
 _INSTALLED = {"site-packages", "dist-packages"}
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.TryStar, ast.Match)
@@ -53,6 +55,7 @@ class Source:
     """Statements that bind another name, or none, but may change the object that a name stands for."""
     rebound: set[str] = field(default_factory=set)
     """Names that functions of the module declare `global`."""
+    stamp: tuple[int, int] = (0, 0)
     derived: dict[tuple[int, bool], tuple[bytes, References]] = field(default_factory=dict)
     """What was worked out for a node (by its identity, with docstrings or not); lives as long as the tree."""
 
@@ -66,8 +69,48 @@ class Source:
         return ".".join([*parts[: max(keep, 0)], *([origin[level:]] if origin[level:] else [])])
 
 
-_sources: dict[Path, tuple[tuple[int, int], Source]] = {}
+Stamp = tuple[int, int]
+"""A file's modification time in nanoseconds and its size."""
+
+_RACY = 50_000_000
+"""Nanoseconds: a file changed so recently may change again without its time showing it, and is read anew."""
+_sources: dict[Path, tuple[Stamp, Source]] = {}
+_imported: dict[str, tuple[weakref.ref[ModuleType], Stamp]] = {}
 _lock = threading.Lock()
+
+
+def stamp(path: Path) -> Stamp | None:
+    """The state of a file; None when it is not there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+def remember(roots: Sequence[Path]) -> None:
+    """Note the state of the project's loaded modules, so that an edit made after their import is noticed later.
+
+    Called right after a project is imported. Code is digested from files, and what runs is what was imported.
+    """
+    for name, module in list(sys.modules.items()):
+        path = project_file(module) if isinstance(module, ModuleType) else None
+        if path is None or not any(path.is_relative_to(root) for root in roots):
+            continue
+        known = _imported.get(name)
+        state = stamp(path)
+        if state is not None and (known is None or known[0]() is not module):
+            _imported[name] = (weakref.ref(module), state)
+
+
+def _check_unchanged(name: str, path: Path, state: Stamp) -> None:
+    known = _imported.get(name)
+    if known is not None and known[1] != state and known[0]() is sys.modules.get(name):
+        raise ProjectError(
+            f"the module {name} changed while it was in use",
+            cause=f"{path} was edited after it was imported: what runs is not what the file says",
+            cure="run again in a new process: mulle run",
+        )
 
 
 def read(name: str, path: Path) -> Source:
@@ -77,10 +120,11 @@ def read(name: str, path: Path) -> Source:
         ProjectError: the file cannot be read or is not Python.
     """
     try:
-        state = path.stat()
-        stamp = (state.st_mtime_ns, state.st_size)
+        found = path.stat()
+        state = (found.st_mtime_ns, found.st_size)
+        _check_unchanged(name, path, state)
         known = _sources.get(path)
-        if known is not None and known[0] == stamp and known[1].name == name:
+        if known is not None and known[0] == state and known[1].name == name:
             return known[1]
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except (OSError, SyntaxError, ValueError) as error:
@@ -88,8 +132,10 @@ def read(name: str, path: Path) -> Source:
             f"the module {name} cannot be read", cause=f"{path}: {error}", cure="mend the file, then run again"
         ) from error
     source = index(name, path, tree)
-    with _lock:
-        _sources[path] = (stamp, source)
+    source.stamp = state
+    if time.time_ns() - state[0] > _RACY:
+        with _lock:
+            _sources[path] = (state, source)
     return source
 
 

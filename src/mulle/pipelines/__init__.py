@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mulle.pipelines.step import Pipeline, Step, pipeline, step
+from mulle.pipelines.definition import Pipeline, Step, pipeline, step
 
 if TYPE_CHECKING:
     from mulle.pipelines.builtin import register, training_set

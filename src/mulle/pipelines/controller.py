@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mulle.errors import PipelineError
+from mulle.hashing import sources
 from mulle.pipelines import graph as graphs
 from mulle.pipelines import values
 from mulle.pipelines.driver import Driver, Plan
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mulle.definitions import Definitions
     from mulle.pipelines.executor import Executor
     from mulle.pipelines.model import Progress, RunResult, ValueRef
-    from mulle.pipelines.step import Pipeline
+    from mulle.pipelines.definition import Pipeline
     from mulle.store import ObjectStore
 
 _TIMELESS = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,8 +51,8 @@ class Project(Protocol):
 class Heads(Protocol):
     """Where the newest versions of datasets are asked for. `DataService` is one."""
 
-    def find_head(self, name: str) -> Version | None:
-        """The newest version of a dataset; None where nothing was ever committed."""
+    def known_at(self, name: str, as_of: datetime | None) -> Version | None:
+        """The newest version that goes no further than an instant; None where nothing was ever committed."""
 
 
 class Controller:
@@ -88,6 +89,7 @@ class Controller:
         self._executor = executor
         self._data = data
         self._memo = memo or Memo(catalog)
+        sources.remember([project.root])
 
     def run(
         self,
@@ -105,7 +107,8 @@ class Controller:
         Args:
             pipeline: what to run.
             params: its parameters; text is read as the annotated type.
-            as_of: the instant as of which data is read; the watermark of what is learned from by default.
+            as_of: the instant as of which data is read, from the newest versions that go no further; by default the
+                watermark of what is learned from, on the heads.
             on_progress: called whenever a step changes its state, in this thread.
             executor: runs the steps of this run instead of the controller's own.
 
@@ -114,7 +117,7 @@ class Controller:
             PipelineError: the pipeline cannot be traced, or a dataset that it reads has no version.
         """
         traced = graphs.trace(pipeline, params or {})
-        heads = self._heads(traced)
+        heads = self._heads(traced, as_of)
         as_of = as_of or _watermark(traced, heads)
         codes = Codes([self._project.root])
         inputs = Inputs(self._shelf, codes, heads)
@@ -145,10 +148,10 @@ class Controller:
         """The value of an output."""
         return values.decode(ref, self._shelf)
 
-    def _heads(self, traced: graphs.Graph) -> dict[str, Version]:
+    def _heads(self, traced: graphs.Graph, as_of: datetime | None) -> dict[str, Version]:
         found: dict[str, Version] = {}
         for dataset in traced.datasets():
-            head = self._data.find_head(dataset.name)
+            head = self._data.known_at(dataset.name, as_of)
             if head is None:
                 raise PipelineError(
                     f"the dataset '{dataset.name}' has no version yet",

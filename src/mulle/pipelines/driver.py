@@ -115,6 +115,11 @@ class Driver:
     # -- the turns of the machine ------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
+        for position, node in enumerate(self._plan.graph.nodes):
+            row = StepRun(id=self._catalog.ids.new(), run="", name=node.name, kind=node.kind, position=position)
+            self._steps[node.name] = _Step(node, row)
+            if not node.depends():
+                self._identify(self._steps[node.name])
         self._shelf.store.flush()
         with self._transaction() as (tx, known):
             journal.bury(tx)
@@ -127,9 +132,8 @@ class Driver:
                 project_version=self._plan.project_version,
             )
             journal.begin_graph(tx, self._run, self._plan.graph)
-            for position, node in enumerate(self._plan.graph.nodes):
-                row = StepRun(id=tx.new_id(), run=self._run, name=node.name, kind=node.kind, position=position)
-                self._steps[node.name] = _Step(node, row)
+            for step in self._steps.values():
+                step.row = msgspec.structs.replace(step.row, run=self._run)
             launched = self._advance(tx, known)
         self._launch(launched)
 
@@ -151,14 +155,16 @@ class Driver:
         for step in self._steps.values():
             if step.row.status != "pending" or not self._ready(step) or step.node.kind == "effect" or self._failure:
                 continue
-            if step.not_before > time.monotonic():
-                continue
             if not step.row.key:
                 self._identify(step)
             cached = self._caches(step) and memo.find(known, step.row.key)
             if cached:
                 self._adopt(tx, step, cached, "cached")
-            elif not self._caches(step) or memo.claim(known, step.row.key, step.row.id):
+            elif len(self._running) + len(launched) >= self._executor.capacity:
+                continue
+            elif step.not_before <= time.monotonic() and (
+                not self._caches(step) or memo.claim(known, step.row.key, step.row.id)
+            ):
                 started = {"status": "running", "started": tx.now, "attempts": step.row.attempts + 1}
                 step.row = msgspec.structs.replace(step.row, **started)
                 step.owner = step.row.id if step.row.attempts == 1 else f"{step.row.id}#{step.row.attempts}"
@@ -171,13 +177,11 @@ class Driver:
         return launched
 
     def _launch(self, steps: list[_Step]) -> None:
-        for step in steps:
-            self._report(step)
-            node_step = step.node.step
-            future = self._executor.submit(self._task(step), node_step.function if node_step else None)
-            self._running[future] = step
         for step in self._steps.values():
             self._report(step)
+        for step in steps:
+            function = None if step.node.step is None else step.node.step.function
+            self._running[self._executor.submit(self._task(step), function)] = step
 
     def _finished(self) -> list[tuple[_Step, Outcome]]:
         """The steps that came to an end; waits a moment where none has."""
@@ -206,6 +210,8 @@ class Driver:
     def _identify(self, step: _Step) -> None:
         """Find the step's arguments and from them its memo key."""
         node, plan = step.node, self._plan
+        if node.kind == "effect":
+            return
         if node.kind == "training_set":
             key = self._training_key(node)
         else:
@@ -263,8 +269,16 @@ class Driver:
             return
         code = {name: str(digest) for name, digest in self._code(step).items()}
         entry = memo.Entry(outcome.outputs, step.row.id, step.owner, step.row.seconds, step.row.cpu_seconds, code)
-        counts = memo.commit(known, step.row.key, step.node.name, entry) if self._caches(step) else entry
+        counts = entry
+        if self._caches(step) and self._unchanged(step):
+            counts = memo.commit(known, step.row.key, step.node.name, entry)
+        else:
+            memo.release(known, step.row.key, step.row.id)
         self._adopt(tx, step, counts, "executed")
+
+    def _unchanged(self, step: _Step) -> bool:
+        """Whether the code is still what the key was made of; if not, it is not known which of the two has run."""
+        return step.node.step is None or self._plan.codes.of(step.node.step.function).holds()
 
     def _code(self, step: _Step) -> Mapping[str, str]:
         return {} if step.node.step is None else self._plan.codes.of(step.node.step.function).parts
