@@ -6,9 +6,9 @@ python scripts/build_reference.py --check    # fail when a page is not what the 
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,44 +17,35 @@ import click
 
 from mulle.cli.main import PLACES, cli
 from mulle.verbs import verbs_of
+from mulle.workspace import Workspace
 
 DOCS = Path(__file__).parent.parent / "docs"
-SERVICES = {
-    "data": "mulle.data.service:DataService",
-    "validation": "mulle.validation.service:ValidationService",
-    "features": "mulle.features.service:FeatureService",
-    "runs": "mulle.tracking.service:RunService",
-    "models": "mulle.registry.service:Registry",
-    "deployments": "mulle.serving.service:Deployments",
-    "predictions": "mulle.predictions.service:Predictions",
-    "monitors": "mulle.monitoring.service:MonitorService",
-    "triggers": "mulle.delivery.triggers:Triggers",
-    "rollouts": "mulle.delivery.rollouts:Rollouts",
-    "backtests": "mulle.delivery.backtests:Backtests",
-    "lineage": "mulle.workspace.lineage:LineageService",
-    "audit": "mulle.workspace.audit:AuditService",
-}
 TEXT = {
     "en": {
         "cli": "Commands",
-        "cli_intro": "Every command takes `--help`. `mulle -C DIR …` works in another directory, `mulle --debug …` shows the "
-        "traceback of an error. With `--json` a command answers on one line of JSON; an error is then "
-        '`{"error", "cause", "cure"}`. Exit codes: 0 success, 1 failure, 2 a wrong call, 130 stopped by Ctrl-C.',
+        "cli_intro": """\
+Every command takes `--help`. `mulle -C DIR …` works in another directory, `mulle --debug …` shows the traceback of an
+error. With `--json` a command answers on one line of JSON; an error is then `{"error", "cause", "cure"}`. Exit codes: 0
+success, 1 failure, 2 a wrong call, 130 stopped by Ctrl-C.""",
         "verbs": "Verbs",
-        "verbs_intro": "A verb is a method of a service: `ws.models.promote(…)` in Python, `POST /api/v1/models.promote` over "
-        "HTTP, and mostly `mulle models promote` at the prompt. Arguments and answers are plain values and records.",
+        "verbs_intro": """\
+A verb is a method of a service: `ws.models.promote(…)` in Python, `POST /api/v1/models.promote` over HTTP, and mostly
+`mulle models promote` at the prompt. Arguments and answers are plain values and records.""",
         "same": "Same as",
         "command": "Command",
-        "scope": "needs",
+        "scope": "Needs",
     },
     "ko": {
         "cli": "명령",
-        "cli_intro": "모든 명령은 `--help`를 받습니다. `mulle -C DIR …`은 다른 디렉터리에서 실행하고, `mulle --debug …`는 오류의 "
-        "트레이스백을 보여 줍니다. `--json`을 주면 JSON 한 줄로 답하며, 오류는 "
-        '`{"error", "cause", "cure"}`입니다. 종료 코드: 0 성공, 1 실패, 2 잘못된 호출, 130 Ctrl-C로 중단.',
+        "cli_intro": """\
+모든 명령은 `--help`를 받습니다. `mulle -C DIR …`은 다른 디렉터리에서 실행하고,
+`mulle --debug …`는 오류의 트레이스백을 보여 줍니다. `--json`을 주면 JSON 한 줄로 답하며, 오류는
+`{"error", "cause", "cure"}`입니다. 종료 코드: 0 성공, 1 실패, 2 잘못된 호출, 130 Ctrl-C로 중단.""",
         "verbs": "동사",
-        "verbs_intro": "동사는 서비스의 메서드입니다. 파이썬에서는 `ws.models.promote(…)`, HTTP에서는 "
-        "`POST /api/v1/models.promote`, 대개 명령줄에서는 `mulle models promote`입니다. 인자와 답은 평범한 값과 레코드입니다.",
+        "verbs_intro": """\
+동사는 서비스의 메서드입니다. 파이썬에서는 `ws.models.promote(…)`, HTTP에서는
+`POST /api/v1/models.promote`, 대개 명령줄에서는 `mulle models promote`입니다. 인자와 답은 평범한 값과
+레코드입니다.""",
         "same": "같은 동사",
         "command": "명령",
         "scope": "권한",
@@ -74,13 +65,11 @@ def commands() -> dict[str, click.Command]:
 
 
 def services() -> dict[str, Any]:
-    """The classes of the services by plane."""
-    return {plane: _load(target) for plane, target in SERVICES.items()}
-
-
-def _load(target: str) -> Any:
-    module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    """The classes of the services by plane, from a workspace that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "mulle.toml").write_text('[project]\nname = "reference"\n')
+        with Workspace.open(folder) as ws:
+            return {plane: type(service) for plane, service in ws.services().items()}
 
 
 def pages() -> dict[Path, str]:
@@ -161,7 +150,8 @@ def _prose(doc: str) -> list[str]:
 
 
 def _anchor(verb: str) -> str:
-    return verb.replace(".", "").replace("_", "_")
+    """The anchor that a heading with the verb's name gets."""
+    return verb.replace(".", "")
 
 
 def main(arguments: list[str]) -> int:
