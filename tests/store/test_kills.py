@@ -51,11 +51,13 @@ def test_killed_in_a_file_operation(tmp_path: Path, kill_at: int) -> None:
 @pytest.mark.soak
 def test_killed_again_and_again(tmp_path: Path) -> None:
     source = random.Random(0)
-    acknowledged: list[str] = []
+    acknowledged: list[Digest] = []
     for seed in range(repeat(20, 2000)):
-        acknowledged += acknowledged_before_death(puts(tmp_path, seed), kill_after=source.uniform(0.001, 0.03))
-        assert all(LocalStore(tmp_path).has(Digest(name)) for name in acknowledged)
-    check(tmp_path, acknowledged, 0)
+        lines = acknowledged_before_death(puts(tmp_path, seed), kill_after=source.uniform(0.001, 0.03))
+        acknowledged += map(Digest, lines)
+        store = LocalStore(tmp_path)
+        assert all(map(store.has, acknowledged))
+    check(tmp_path, list(acknowledged), 0)
 
 
 def test_two_processes_write_at_once(tmp_path: Path) -> None:

@@ -29,6 +29,20 @@ def upgrade() -> None:
     )
     op.create_index("alert_deployment", "alert", ["deployment", "watch", "at"], unique=False)
     op.create_table(
+        "backtest",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("deployment", sa.Text(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("end", sa.BigInteger(), nullable=False),
+        sa.Column("policies", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "branch",
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -62,6 +76,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("dataset", "number"),
     )
     op.create_index("dataset_version_digest", "dataset_version", ["digest"], unique=False)
+    op.create_table(
+        "demand",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
     op.create_table(
         "deployment",
         sa.Column("name", sa.Text(), nullable=False),
@@ -108,10 +131,47 @@ def upgrade() -> None:
     )
     op.create_index("feedback_deployment", "feedback", ["deployment", "at"], unique=False)
     op.create_table(
+        "firing",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("cpu_seconds", sa.Float(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("id"),
+    )
+    op.create_index("firing_status", "firing", ["status"], unique=False)
+    op.create_table(
         "ledger_cursor",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "memo",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("outputs", sa.Text(), nullable=False),
+        sa.Column("step_run", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("cpu_seconds", sa.Float(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_table(
+        "memo_flight",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("step_run", sa.Text(), nullable=False),
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
     )
     op.create_table(
         "metric_chunk",
@@ -179,6 +239,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subject"),
     )
     op.create_table(
+        "rollout",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("deployment", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("former", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Integer(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("started", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("deployment", "model", "version"),
+    )
+    op.create_index("rollout_status", "rollout", ["status"], unique=False)
+    op.create_table(
         "run",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -211,6 +290,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner", "name"),
     )
     op.create_table(
+        "run_graph",
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("nodes", sa.Text(), nullable=False),
+        sa.Column("edges", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("run"),
+    )
+    op.create_table(
         "run_owner",
         sa.Column("run", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
@@ -230,6 +316,48 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column("event", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("dataset"),
+    )
+    op.create_table(
+        "step_run",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("started", sa.BigInteger(), nullable=True),
+        sa.Column("ended", sa.BigInteger(), nullable=True),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("cpu_seconds", sa.Float(), nullable=False),
+        sa.Column("peak_memory", sa.Integer(), nullable=False),
+        sa.Column("inputs", sa.Text(), nullable=False),
+        sa.Column("outputs", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("step_run_run", "step_run", ["run", "position"], unique=False)
+    op.create_table(
+        "trigger_memory",
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("memory", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("pipeline"),
+    )
+    op.create_table(
+        "verdict",
+        sa.Column("deployment", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("champion", sa.Text(), nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("checks", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("deployment", "model", "version"),
     )
     op.create_table(
         "model_version",
@@ -309,13 +437,20 @@ def downgrade() -> None:
     op.drop_table("model_alias")
     op.drop_table("traffic")
     op.drop_table("model_version")
+    op.drop_table("verdict")
+    op.drop_table("trigger_memory")
+    op.drop_index("step_run_run", table_name="step_run")
+    op.drop_table("step_run")
     op.drop_table("source_cursor")
     op.drop_table("run_param")
     op.drop_table("run_owner")
+    op.drop_table("run_graph")
     op.drop_table("run_artifact")
     op.drop_index("run_status", table_name="run")
     op.drop_index("run_pipeline", table_name="run")
     op.drop_table("run")
+    op.drop_index("rollout_status", table_name="rollout")
+    op.drop_table("rollout")
     op.drop_table("profile_cache")
     op.drop_table("node")
     op.drop_table("monitor_state")
@@ -325,7 +460,11 @@ def downgrade() -> None:
     op.drop_table("metric_latest")
     op.drop_index("metric_chunk_owner", table_name="metric_chunk")
     op.drop_table("metric_chunk")
+    op.drop_table("memo_flight")
+    op.drop_table("memo")
     op.drop_table("ledger_cursor")
+    op.drop_index("firing_status", table_name="firing")
+    op.drop_table("firing")
     op.drop_index("feedback_deployment", table_name="feedback")
     op.drop_table("feedback")
     op.drop_index("event_subject", table_name="event")
@@ -333,10 +472,12 @@ def downgrade() -> None:
     op.drop_index("edge_target", table_name="edge")
     op.drop_table("edge")
     op.drop_table("deployment")
+    op.drop_table("demand")
     op.drop_index("dataset_version_digest", table_name="dataset_version")
     op.drop_table("dataset_version")
     op.drop_table("dataset")
     op.drop_table("branch")
+    op.drop_table("backtest")
     op.drop_index("alert_deployment", table_name="alert")
     op.drop_table("alert")
     # ### end Alembic commands ###
