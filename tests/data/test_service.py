@@ -11,6 +11,7 @@ import mulle.data as api
 from mulle.catalog import Catalog, ledger
 from mulle.data import DataService
 from mulle.errors import DataError, SchemaSkewError, UnknownNameError
+from mulle.hashing import digest_bytes
 from mulle.stats.schema import Schema, column
 from mulle.store import put_tree
 from mulle.testing.memory_store import MemoryStore
@@ -384,6 +385,21 @@ def test_the_objects_of_a_version_are_all_it_needs(data: DataService, people: pl
     for number in range(40):
         data.commit("people", people.with_columns(id=pl.col("id") + 10 * number), append=True)
     assert len(data.objects(data.head("people"))) == 1 + 1 + 40
+
+
+def test_the_versions_that_hold_an_object_are_found(data: DataService, people: pl.DataFrame) -> None:
+    for number in range(40):
+        data.commit("people", people.with_columns(id=pl.col("id") + 10 * number), append=True)
+    part = data.parts(data.resolve("people@3"))[-1].digest
+    data.commit("other", people.head(1))
+    assert {version.ref for version in data.holding(part)} == {f"people@{number}" for number in range(3, 41)}
+
+
+def test_the_version_that_holds_a_file_is_found(data: DataService, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_text("a")
+    version = data.commit("images", tmp_path / "in")
+    assert data.holding(digest_bytes(b"a")) == (version,)
 
 
 def test_verbs_do_not_hide_their_plane() -> None:

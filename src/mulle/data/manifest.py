@@ -233,3 +233,23 @@ def _lists_below(store: ObjectStore, entry: Entry, depth: int) -> Iterator[Entry
     if depth > 1:
         for inner in _entries.decode(store.get(entry.digest)):
             yield from _lists_below(store, inner, depth - 1)
+
+
+def holds(store: ObjectStore, manifest: Manifest | FilesManifest, digest: str, known: dict[Digest, bool]) -> bool:
+    """Whether an object is one of the version's parts or files.
+
+    `known` remembers the lists that were searched, so that asking many versions of a dataset searches each list once.
+    """
+    if isinstance(manifest, FilesManifest):
+        return any(entry.digest == digest for entry in manifest.entries)
+    levels = enumerate(manifest.levels)
+    return any(_holds(store, entry, depth, digest, known) for depth, level in levels for entry in level)
+
+
+def _holds(store: ObjectStore, entry: Entry, depth: int, digest: str, known: dict[Digest, bool]) -> bool:
+    if depth == 0:
+        return entry.digest == digest
+    if entry.digest not in known:
+        inner = _entries.decode(store.get(entry.digest))
+        known[entry.digest] = any(_holds(store, each, depth - 1, digest, known) for each in inner)
+    return known[entry.digest]

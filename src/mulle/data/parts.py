@@ -22,6 +22,9 @@ DECODED_BYTES = 256 << 20
 PART_ROWS = 1 << 20
 """A commit of more rows than this is cut into several parts."""
 
+SMALL = 1 << 20
+"""Parts up to this length are decoded by one thread: more cost more than they save."""
+
 LONGEST_BOUND = 64
 
 _decoded = Recent(DECODED_BYTES)
@@ -61,7 +64,7 @@ def read(store: ObjectStore, entry: Entry, columns: Sequence[str] | None = None)
 
 def decode(data: bytes) -> pl.DataFrame:
     """The rows of Parquet bytes that `encode` made."""
-    return pl.read_parquet(io.BytesIO(data))
+    return pl.read_parquet(io.BytesIO(data), parallel="none" if len(data) < SMALL else "auto")
 
 
 def _weight(table: pl.DataFrame) -> int:

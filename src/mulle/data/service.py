@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from mulle.catalog import Catalog
     from mulle.store import ObjectStore
+    from mulle.types import Digest
 
 
 Summaries = list[DatasetSummary]
@@ -212,6 +213,15 @@ class DataService:
         """The newest version of a dataset; None where nothing was ever committed."""
         return self._publisher.find_head(name)
 
+    def known_at(self, name: str, as_of: datetime | None) -> Version | None:
+        """The newest version that goes no further than an instant; the head where there is none, or no instant.
+
+        A dataset whose history came in one piece has only versions that go further: readers cut those by event time.
+        """
+        with self._catalog.read() as tx:
+            found = None if as_of is None else versions.find_until(tx, name, as_of)
+            return found if found is not None else versions.find_head(tx, name)
+
     def resolve(self, ref: str) -> Version:
         """The version that `name`, `name@3`, `name@HEAD~1` or `name@b3:prefix` means."""
         with self._catalog.read() as tx:
@@ -267,6 +277,17 @@ class DataService:
     def objects(self, version: Version) -> tuple[str, ...]:
         """The digests of all objects that a version needs, its manifest first."""
         return tuple(entry for entry, _ in verify.objects_of(self._store, version))
+
+    def holding(self, digest: str) -> tuple[Version, ...]:
+        """The versions, of every dataset, that an object is a part or a file of."""
+        with self._catalog.read() as tx:
+            every = [each for summary in versions.summaries(tx) for each in versions.history(tx, summary.name)]
+        known: dict[Digest, bool] = {}
+        return tuple(
+            each
+            for each in every
+            if manifest.holds(self._store, manifest.load(self._store, each.digest), digest, known)
+        )
 
 
 def _require_name(name: str) -> None:

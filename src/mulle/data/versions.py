@@ -68,6 +68,14 @@ def find_head(tx: Tx, name: str) -> Version | None:
     return None if row is None else _version(row)
 
 
+def find_until(tx: Tx, name: str, as_of: datetime) -> Version | None:
+    """The newest version whose watermark is not after an instant; None where there is none."""
+    table = dataset_version.c
+    statement = select(dataset_version).where(table.dataset == name, table.watermark <= as_of)
+    row = tx.one(statement.order_by(table.number.desc()).limit(1))
+    return None if row is None else _version(row)
+
+
 def head(tx: Tx, name: str) -> Version:
     """The version that the branch points at, or an error that suggests the nearest name."""
     found = find_head(tx, name)

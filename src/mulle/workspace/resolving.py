@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +12,6 @@ from mulle.errors import UsageError
 from mulle.hashing import digest_value
 
 if TYPE_CHECKING:
-    from mulle.data.model import Version
     from mulle.data.service import DataService
     from mulle.predictions import Predictions
     from mulle.registry import Registry
@@ -63,9 +62,7 @@ class Resolving:
     def holders(self, digest: str) -> Sequence[Node]:
         """The dataset versions that an object is part of."""
         return [
-            Node("dataset_version", f"dataset:{version.ref}", version.digest)
-            for version in self._every()
-            if digest in self.contents(f"dataset:{version.ref}")
+            Node("dataset_version", f"dataset:{version.ref}", version.digest) for version in self._data.holding(digest)
         ]
 
     def live(self) -> Sequence[tuple[str, str]]:
@@ -77,7 +74,3 @@ class Resolving:
             for number, weight in one.traffic.weights.items()
             if weight > 0
         ]
-
-    def _every(self) -> Iterable[Version]:
-        for summary in self._data.list():
-            yield from self._data.log(summary.name)
