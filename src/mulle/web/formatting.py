@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from markupsafe import Markup
 
+TELLING = ("roc_auc", "log_loss", "accuracy", "r2", "rmse", "mae", "brier")
+DESCRIBING = ("share", "rows")
 NOTHING = "–"  # noqa: RUF001 - the dash that says so
 _INSTANT = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _TONES = {
@@ -124,9 +127,19 @@ def cell(value: Any) -> str:
 
 def brief(payload: dict[str, Any]) -> str:
     """The first few things that a payload says."""
-    parts = [f"{name} {cell(value)}" for name, value in payload.items() if isinstance(value, str | int | float)]
+    parts = [f"{name} {_short(value)}" for name, value in payload.items() if isinstance(value, str | int | float)]
     text = ", ".join(parts[:4]) or ", ".join(payload)
     return text if len(text) <= 90 else text[:89] + "…"  # noqa: PLR2004
+
+
+def _short(value: Any) -> str:
+    return value[3:15] if isinstance(value, str) and value.startswith("b3:") else cell(value)
+
+
+def metric_order(names: Iterable[str]) -> list[str]:
+    """Metrics with the telling ones first; what only describes the rows comes last."""
+    known = (*TELLING, *(name for name in names if name not in {*TELLING, *DESCRIBING}), *DESCRIBING)
+    return [name for name in dict.fromkeys(known) if name in set(names)]
 
 
 def pretty(value: Any) -> str:

@@ -117,6 +117,7 @@ def _templates() -> jinja2.Environment:
         "brief": formatting.brief,
         "pretty": formatting.pretty,
         "reference": links.reference,
+        "metric_order": formatting.metric_order,
         "data": data,
     }
     environment.filters.update(filters)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LISTED = 100
 LESS_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
-TONES = {"promoted": "ok", "alert": "bad", "rolled_back": "bad"}
+TONES = {"done": "ok", "passed": "ok", "refused": "bad", "failed": "bad", "roll_back": "bad", "alert": "warn", "fired": "live"}
 
 
 def routes(site: Site) -> list[Route]:
@@ -95,4 +95,4 @@ def _lanes(report: BacktestReport) -> charts.Lanes | None:
 
 
 def _tone(kind: str) -> str:
-    return TONES.get(kind, "")
+    return TONES.get(kind.partition(":")[0], "")

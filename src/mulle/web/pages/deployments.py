@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from mulle.web import charts
+from mulle.web.formatting import metric_order
 from mulle.web.forms import act, fields
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def routes(site: Site) -> list[Route]:
             "deployment.html",
             deployment=deployment,
             models=models,
-            metrics=list(dict.fromkeys(name for model in models.values() for name in model.metrics))[:3],
+            metrics=metric_order([name for model in models.values() for name in model.metrics])[:2],
             history=site.ws.deployments.history(deployment.name)[:RECENT],
             watches=[one for one in site.ws.monitors.list() if one.deployment == deployment.name],
             alerts=site.ws.monitors.alerts(deployment.name, limit=5),

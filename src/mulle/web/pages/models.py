@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from mulle.web import charts
+from mulle.web.formatting import metric_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ def _metrics(versions: Sequence[ModelVersion]) -> list[str]:
     names: dict[str, None] = {}
     for version in versions:
         names.update(dict.fromkeys(version.metrics))
-    return list(names)[:6]
+    return metric_order(list(names))[:6]
 
 
 def _best(metric: str, versions: Sequence[ModelVersion]) -> float | None:

@@ -9,6 +9,7 @@ import msgspec
 from starlette.routing import Route
 
 from mulle.web import charts
+from mulle.web.formatting import DESCRIBING, metric_order
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from mulle.web.site import Site
 
 LIMIT = 500
-PREFERRED = ("roc_auc", "accuracy", "r2", "log_loss", "rmse")
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -83,7 +83,7 @@ def happenings(site: Site, deployment: str, words: Words) -> list[Happening]:
 
 
 def _firing(one: Any, words: Words) -> Happening:
-    text = f"{one.pipeline}: {'; '.join(reason.text for reason in one.reasons)}"
+    text = f"{one.pipeline}: {'; '.join(reason.text for reason in one.evidence)}"
     tone = {"failed": "bad", "pending": "live"}.get(one.status, "")
     return Happening(one.at, "triggers", text, tone, f"/runs/{one.run}" if one.run else "", words("lane.trigger"))
 
@@ -114,8 +114,8 @@ def _traffic(one: Any, deployment: str, words: Words) -> Happening:
 
 
 def _metrics(points: list[QualityPoint]) -> list[str]:
-    names = dict.fromkeys(name for point in points for name in point.metrics if name not in {"rows", "share"})
-    return sorted(names, key=lambda name: PREFERRED.index(name) if name in PREFERRED else len(PREFERRED))
+    names = metric_order([name for point in points for name in point.metrics])
+    return [name for name in names if name not in DESCRIBING]
 
 
 def _quality(

@@ -78,7 +78,7 @@ function line(figure, spec) {
   const options = {
     width: figure.clientWidth, height: figure.clientHeight,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-    scales: { x: { time: Boolean(spec.time), range: spec.range ? zoomable(spec.range) : undefined } },
+    scales: { x: { time: Boolean(spec.time), range: spec.range ? zoomable(spec.range) : single ? () => [spec.x[0] - 3600, spec.x[0] + 3600] : undefined } },
     cursor: { sync: spec.sync ? { key: spec.sync } : undefined, drag: { x: true, y: false }, points: { size: 6 } },
     legend: { show: false },
     axes: [axis, { ...axis, size: spec.sync === "timeline" ? 76 : 52, values: (_, values) => values.map(number) }],
@@ -150,6 +150,7 @@ function scatter(figure, spec) {
       type: "scatter", symbolSize: 11,
       data: spec.points.map((point, index) => ({ ...point, itemStyle: { color: series(point.colour ?? index) } })),
       label: { show: true, position: "right", formatter: "{b}", color: colour("--ink"), fontSize: 12 },
+      labelLayout: { moveOverlap: "shiftY" },
     }],
   });
   return { destroy: () => chart.dispose(), setSize: () => chart.resize() };

@@ -19,7 +19,7 @@
 
   function layout(spec) {
     const graph = new dagre.graphlib.Graph({ multigraph: true });
-    graph.setGraph({ rankdir: spec.direction || "LR", nodesep: 14, ranksep: spec.roles ? 74 : 44, marginx: 16, marginy: 16 });
+    graph.setGraph({ rankdir: spec.direction || "LR", nodesep: 14, ranksep: spec.roles ? 66 : 44, marginx: 16, marginy: 16 });
     graph.setDefaultEdgeLabel(() => ({}));
     for (const node of spec.nodes) graph.setNode(node.id, { ...node, width: width(node), height: HEIGHT });
     spec.edges.forEach((edge, index) => graph.setEdge(edge.from, edge.to, { role: edge.role }, String(index)));
@@ -56,7 +56,8 @@
     const graph = layout(spec);
     const size = graph.graph();
     const arrow = `arrow-${figure.id || "g"}`;
-    const svg = element("svg", { width: size.width, height: size.height, role: "img", "aria-label": figure.dataset.label || "" },
+    const scale = Math.max(0.62, Math.min(1, figure.clientWidth / size.width)); // smaller than that nobody reads
+    const svg = element("svg", { width: size.width * scale, height: size.height * scale, viewBox: `0 0 ${size.width} ${size.height}`, role: "img", "aria-label": figure.dataset.label || "" },
       element("defs", {}, element("marker", { id: arrow, viewBox: "0 0 8 8", refX: 7.5, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" },
         element("path", { d: "M0,1L7,4L0,7", fill: "none", stroke: "currentColor", opacity: 0.6 }))));
     const over = [];
@@ -72,8 +73,8 @@
     const subject = svg.querySelector(".subject");
     if (subject) {
       const at = subject.getBBox();
-      figure.scrollLeft = at.x + at.width / 2 - figure.clientWidth / 2;
-      figure.scrollTop = at.y + at.height / 2 - figure.clientHeight / 2;
+      figure.scrollLeft = scale * (at.x + at.width / 2) - figure.clientWidth / 2;
+      figure.scrollTop = scale * (at.y + at.height / 2) - figure.clientHeight / 2;
     }
   }
 
