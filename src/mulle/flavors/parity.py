@@ -17,6 +17,7 @@ TOLERANCE = 1e-4
 
 ROWS = 1000
 _REPEATS = 5
+_AWKWARD_ROWS = 256
 _ENOUGH_SECONDS = 0.3
 _UNSEEN = "\u2047 never seen"
 
@@ -47,22 +48,22 @@ def compare(trusted: Predictor, candidate: Predictor, seen: Columns) -> Parity:
     Mixed rows (each column shuffled by itself), unseen words and null words are compared wherever the trusted engine
     takes them.
     """
-    n = _height(seen)
     pairs = []
-    for rows in (seen, *_awkward(seen, n)):
+    for rows in (seen, *_awkward(seen)):
+        n = _height(rows)
         try:
             expected = trusted.predict(rows, n)
         except Exception:
             if rows is seen:
                 raise
-            continue
-        pairs.append((expected, candidate.predict(rows, n)))
-    return _difference(pairs, n)
+            continue  # rows that the model itself refuses need no agreement
+        pairs.append((n, expected, candidate.predict(rows, n)))
+    return _difference(pairs)
 
 
-def _difference(pairs: list[tuple[dict[str, Any], dict[str, Any]]], n: int) -> Parity:
+def _difference(pairs: list[tuple[int, dict[str, Any], dict[str, Any]]]) -> Parity:
     largest, different, classes = 0.0, 0, 0
-    for expected, found in pairs:
+    for n, expected, found in pairs:
         scores = expected.get("probability", expected["prediction"])
         others = found.get("probability", found["prediction"])
         gap = np.abs(np.asarray(scores, dtype=np.float64) - np.asarray(others, dtype=np.float64)).reshape(n, -1)
@@ -76,7 +77,7 @@ def _difference(pairs: list[tuple[dict[str, Any], dict[str, Any]]], n: int) -> P
             near = worst <= TOLERANCE
             undecided = _undecided(np.asarray(scores, dtype=np.float64))
             classes += int(((expected["prediction"] != found["prediction"]) & near & ~undecided).sum())
-    return Parity(n * len(pairs), largest, different, classes)
+    return Parity(sum(n for n, *_ in pairs), largest, different, classes)
 
 
 def _undecided(scores: Any) -> Any:
@@ -87,12 +88,14 @@ def _undecided(scores: Any) -> Any:
     return best[:, -1] - best[:, -2] <= TOLERANCE
 
 
-def _awkward(seen: Columns, n: int) -> list[dict[str, Any]]:
+def _awkward(seen: Columns) -> list[dict[str, Any]]:
     random = np.random.default_rng(0)
-    mixed = [{name: values[random.permutation(n)] for name, values in seen.items()} for _ in range(3)]
-    words = [name for name, values in seen.items() if np.asarray(values).dtype.kind == "O"]
+    few = {name: values[:_AWKWARD_ROWS] for name, values in seen.items()}
+    n = _height(few)
+    mixed = [{name: values[random.permutation(n)] for name, values in few.items()} for _ in range(3)]
+    words = [name for name, values in few.items() if np.asarray(values).dtype.kind == "O"]
     for name in words:
-        mixed.extend({**seen, name: _filled(n, value)} for value in (None, _UNSEEN))
+        mixed.extend({**few, name: _filled(n, value)} for value in (None, _UNSEEN))
     return mixed
 
 
