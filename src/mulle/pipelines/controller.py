@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from mulle.catalog import Catalog
     from mulle.data.model import Version
     from mulle.definitions import Definitions
+    from mulle.pipelines.definition import Pipeline
     from mulle.pipelines.executor import Executor
     from mulle.pipelines.model import Progress, RunResult, ValueRef
-    from mulle.pipelines.definition import Pipeline
     from mulle.store import ObjectStore
 
 _TIMELESS = datetime(1970, 1, 1, tzinfo=UTC)

@@ -62,10 +62,14 @@ class _Step:
 
     node: Node
     row: StepRun
+    before: list[str]
+    """The names of the steps whose outputs it takes."""
     arguments: dict[str, Argument] = field(default_factory=dict)
     owner: str = ""
     worth: float = 0.0
     not_before: float = 0.0
+    asked: bool = False
+    """The memo was asked and does not know it; it is asked again right before the step would begin."""
     reported: StepStatus = "pending"
 
 
@@ -117,8 +121,8 @@ class Driver:
     def _begin(self) -> None:
         for position, node in enumerate(self._plan.graph.nodes):
             row = StepRun(id=self._catalog.ids.new(), run="", name=node.name, kind=node.kind, position=position)
-            self._steps[node.name] = _Step(node, row)
-            if not node.depends():
+            self._steps[node.name] = _Step(node, row, [before.name for before in node.depends()])
+            if not self._steps[node.name].before:
                 self._identify(self._steps[node.name])
         self._shelf.store.flush()
         with self._transaction() as (tx, known):
@@ -157,10 +161,14 @@ class Driver:
                 continue
             if not step.row.key:
                 self._identify(step)
+            room = len(self._running) + len(launched) < self._executor.capacity
+            if step.asked and not room:
+                continue
             cached = self._caches(step) and memo.find(known, step.row.key)
+            step.asked = True
             if cached:
                 self._adopt(tx, step, cached, "cached")
-            elif len(self._running) + len(launched) >= self._executor.capacity:
+            elif not room:
                 continue
             elif step.not_before <= time.monotonic() and (
                 not self._caches(step) or memo.claim(known, step.row.key, step.row.id)
@@ -202,7 +210,7 @@ class Driver:
     # -- single steps ------------------------------------------------------------------------------------------------
 
     def _ready(self, step: _Step) -> bool:
-        return all(node.name in self._outputs for node in step.node.depends())
+        return all(name in self._outputs for name in step.before)
 
     def _caches(self, step: _Step) -> bool:
         return step.node.step is None or step.node.step.options.cache
@@ -299,7 +307,7 @@ class Driver:
         return [found.name for argument in step.arguments.values() for found in versions_in(argument)]
 
     def _uses(self, node: Node) -> list[str]:
-        return [self._steps[before.name].row.id for before in node.depends()]
+        return [self._steps[name].row.id for name in self._steps[node.name].before]
 
     def _fail(self, tx: Tx, known: Tx, step: _Step, failure: Failure) -> None:
         retries = 0 if step.node.step is None else step.node.step.options.retries

@@ -9,9 +9,9 @@ from typing import Any
 
 from mulle.data.definition import Dataset
 from mulle.errors import MulleError, PipelineError, UsageError
+from mulle.pipelines.definition import Pipeline, Step, converted, plain_type
 from mulle.pipelines.model import GraphEdge, NodeKind
 from mulle.pipelines.promise import Promise
-from mulle.pipelines.definition import Pipeline, Step, converted, plain_type
 
 
 @dataclass(eq=False)

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from mulle.pipelines.graph import Graph
 
 _COLUMNS = StepRun.__struct_fields__
+_INSERT = insert(step_run)
+_WRITE = _INSERT.on_conflict_do_update(
+    index_elements=["id"],
+    set_={column.name: _INSERT.excluded[column.name] for column in step_run.c if column.name != "id"},
+)
+"""Built once: building statements costs more than running them."""
 
 
 def begin_graph(tx: Tx, run: str, graph: Graph) -> None:
@@ -37,9 +43,7 @@ def write(tx: Tx, row: StepRun, owner: str, reads: Sequence[str], uses: Sequence
         reads: names of dataset versions that it read, as `flights@3`.
         uses: ids of the step runs whose outputs it took.
     """
-    values = {**msgspec.structs.asdict(row), "owner": owner}
-    changes = {name: value for name, value in values.items() if name != "id"}
-    tx.execute(insert(step_run).values(values).on_conflict_do_update(index_elements=["id"], set_=changes))
+    tx.execute(_WRITE, {**msgspec.structs.asdict(row), "owner": owner})
     if row.status not in {"executed", "cached"}:
         return
     name = f"step_run:{row.id}"

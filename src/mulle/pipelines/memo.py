@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mulle.pipelines.model import ValueRef
@@ -17,6 +17,13 @@ from mulle.tracking.process import lives, this_process
 
 if TYPE_CHECKING:
     from mulle.catalog import Catalog, Tx
+
+
+_FIND = select(memo).where(memo.c.key == bindparam("wanted"))
+_HOLDER = select(flight).where(flight.c.key == bindparam("wanted"))
+_CLAIM = insert(flight)
+_RELEASE = delete(flight).where(flight.c.key == bindparam("wanted"), flight.c.step_run == bindparam("mine"))
+_COMMIT = insert(memo).on_conflict_do_nothing()
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -48,7 +55,7 @@ class Memo:
 
 def find(tx: Tx, key: str) -> Entry | None:
     """The entry of a key, if it has been computed."""
-    row = tx.one(select(memo).where(memo.c.key == key))
+    row = tx.execute(_FIND, {"wanted": key}).first()
     if row is None:
         return None
     refs = msgspec.convert(row.outputs, list[ValueRef])
@@ -57,26 +64,26 @@ def find(tx: Tx, key: str) -> Entry | None:
 
 def claim(tx: Tx, key: str, step_run: str) -> bool:
     """Begin to compute a key, unless a living process does so already."""
-    row = tx.one(select(flight).where(flight.c.key == key))
+    row = tx.execute(_HOLDER, {"wanted": key}).first()
     mine = this_process()
     if row is not None:
         holder = msgspec.convert(row.process, Process)
         if row.step_run != step_run and lives(holder):
             return False
         tx.execute(delete(flight).where(flight.c.key == key))
-    tx.execute(insert(flight).values(key=key, step_run=step_run, process=mine))
+    tx.execute(_CLAIM, {"key": key, "step_run": step_run, "process": mine})
     return True
 
 
 def release(tx: Tx, key: str, step_run: str) -> None:
     """Give up or end the computation of a key."""
-    tx.execute(delete(flight).where(flight.c.key == key, flight.c.step_run == step_run))
+    tx.execute(_RELEASE, {"wanted": key, "mine": step_run})
 
 
 def commit(tx: Tx, key: str, name: str, entry: Entry) -> Entry:
     """Enter what was computed; the entry that counts, which is an earlier one where there is one."""
     row: Mapping[str, Any] = {"key": key, "name": name, "at": tx.now, **msgspec.to_builtins(entry)}
-    done = tx.execute(insert(memo).values(**row).on_conflict_do_nothing())
+    done = tx.execute(_COMMIT, row)
     release(tx, key, entry.step_run)
     if done.rowcount:
         return entry

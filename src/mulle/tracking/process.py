@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import lru_cache
 from pathlib import Path
 
 from mulle.tracking.model import Process
@@ -17,9 +18,14 @@ _DEAD = {"Z", "X"}
 
 def this_process() -> Process:
     """The present process."""
-    found = _started(os.getpid())
+    return _process(os.getpid())
+
+
+@lru_cache(maxsize=4)
+def _process(pid: int) -> Process:
+    found = _started(pid)
     assert found is not None
-    return Process(socket.gethostname(), os.getpid(), found)
+    return Process(socket.gethostname(), pid, found)
 
 
 def lives(process: Process) -> bool:

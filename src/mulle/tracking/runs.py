@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mulle.catalog import Tx
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LINK = insert(run_owner).on_conflict_do_nothing()
 KILLED = "killed: its process ended without finishing it"
 
 
@@ -77,7 +78,7 @@ def link(tx: Tx, run_id: str, owners: Sequence[str]) -> None:
     """Show the records of these owners with the run."""
     if owners:
         rows = [{"run": run_id, "owner": owner} for owner in owners]
-        tx.execute(insert(run_owner).on_conflict_do_nothing(), rows)
+        tx.execute(_LINK, rows)
 
 
 def get(tx: Tx, run_id: str) -> Run:
