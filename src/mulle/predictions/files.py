@@ -78,7 +78,7 @@ def write(directory: Path, table: pl.DataFrame, source: str, *, durable: bool = 
     name = f"{bounds[0]:016d}_{bounds[1]:016d}_{bounds[2]}_{bounds[3]}_{source}.parquet"
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{name[:33]}.{os.getpid()}.tmp"
-    table.write_parquet(temporary, compression="lz4", statistics=False)
+    table.write_parquet(temporary, compression="lz4", statistics=False, metadata={"mulle": "predictions 1"})
     if durable:
         _sync(temporary)
     temporary.replace(directory / name)

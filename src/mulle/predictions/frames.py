@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from mulle.errors import StoreError
+
 LIVE, SHADOW, CANARY = "live", "shadow", "canary"
 """Roles of an answer: given to the caller; computed beside and not given; given by a revision on trial."""
 
@@ -18,8 +20,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class Batch(msgspec.Struct, frozen=True, array_like=True):
-    """Answers of one revision, made in one go. `at` is microseconds since 1970, `latency_us` that of each answer."""
+class Batch(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """Answers of one revision, made in one go; an array that begins with the format's version.
+
+    `at` is microseconds since 1970, `latency_us` that of each answer.
+    """
 
     deployment: str
     revision: int
@@ -40,8 +45,19 @@ encode = _encoder.encode
 
 
 def decode(payload: bytes) -> Batch:
-    """The batch of one frame."""
-    return _decoder.decode(payload)
+    """The batch of one frame.
+
+    Raises:
+        StoreError: it is of a newer version, or no batch.
+    """
+    try:
+        return _decoder.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise StoreError(
+            "the spool holds predictions that this mulle cannot read",
+            cause=f"they were written by a newer mulle ({error})",
+            cure="pip install --upgrade mulle",
+        ) from error
 
 
 def microseconds(at: datetime) -> int:

@@ -207,7 +207,7 @@ class Predictions:
     def _known(self, deployment: str) -> None:
         names = set(self._deployments())
         if deployment not in names:
-            raise unknown("deployment", deployment, names, cure="mulle deploy list")
+            raise unknown("deployment", deployment, names, cure="mulle deployments list")
 
 
 def _members(row: dict[str, Any], prefix: str) -> dict[str, Any]:
