@@ -22,9 +22,8 @@ def test_a_killed_materialisation_loses_no_row(tmp_path: Path) -> None:
     clock = SystemClock()
     Catalog.create(tmp_path / "catalog.db", clock, ClockIds(clock), durable=False).close()
     data, features = materializer.opened(tmp_path)
-    data.commit(
-        materializer.weather, materializer.readings(HOURS), watermark=materializer.START + HOURS * materializer.HOUR
-    )
+    end = materializer.START + HOURS * materializer.HOUR
+    data.commit(materializer.weather, materializer.readings(HOURS), watermark=end)
     instants = random.Random(5)
     for _ in range(repeat(3, 300)):
         run(tmp_path, f"{instants.uniform(0, 0.15):.4f}")
