@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from mulle.errors import ProjectError
+from mulle.hashing import sources
 from mulle.hashing.code import CodeDigest, code_digest
 
 MAIN = """
@@ -190,6 +192,9 @@ CHANGES = [
     ("reads_limit", "helpers", "LIMIT = 10", "LIMIT = 11"),
     ("reads_config", "helpers", '{"scale": 2}', '{"scale": 3}'),
     ("reads_config", "helpers", 'CONFIG["more"] = 1', 'CONFIG["more"] = 2'),
+    ("reads_config", "helpers", '{"scale": 2}\nCONFIG["more"] = 1', '{"more": 1, "scale": 2}'),
+    ("reads_limit", "helpers", "LIMIT = 10", "LIMIT = [10]"),
+    ("reads_limit", "helpers", "LIMIT = 10", "LIMIT = 10.0"),
     ("local_import", "deep", "FACTOR = 5", "FACTOR = 6"),
     ("dynamic", "helpers", "return x - 1", "return x - 2"),
     ("documented", "helpers", '"""Doubles."""', '"""Doubles it."""'),
@@ -218,6 +223,21 @@ def test_what_the_code_reaches_counts(project: Project, function: str, module: s
     before = project.digest(function)
     project.edit(module, old, new)
     assert project.digest(function).digest != before.digest
+
+
+def test_a_list_is_not_a_tuple(project: Project) -> None:
+    project.edit("helpers", "LIMIT = 10", "LIMIT = [10]")
+    before = project.digest("reads_limit")
+    project.edit("helpers", "LIMIT = [10]", "LIMIT = (10,)")
+    assert project.digest("reads_limit").digest != before.digest
+
+
+def test_an_edit_after_the_import_is_noticed(project: Project) -> None:
+    main = project.load()
+    sources.remember([project.root])
+    (project.root / "deep.py").write_text(DEEP + "\n# edited\n")
+    with pytest.raises(ProjectError, match="the module deep changed while it was in use"):
+        code_digest(main.step, [project.root])
 
 
 def test_parts_name_what_was_reached(project: Project) -> None:

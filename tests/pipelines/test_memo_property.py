@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.pipelines.drive import opened
 
+from mulle.testing.soak import repeat
+
 PROJECT = '''
 import functools
 import mulle
@@ -163,7 +165,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("quiet")
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=repeat(15, 400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=st.lists(silent | spoken, min_size=1, max_size=6))
 def test_a_memoised_run_and_a_full_one_agree(tmp_path_factory: pytest.TempPathFactory, edits: list[Any]) -> None:
     root = tmp_path_factory.mktemp("edited")

@@ -338,9 +338,20 @@ def _plain(value: Any) -> bytes | None:
     if not _is_plain(value):
         return None
     try:
-        return canonical(value)
+        return canonical(_tagged(value))
     except UsageError:
         return None
+
+
+def _tagged(value: Any) -> Any:
+    """The value with the types of its containers and the order of its dicts, which code may depend on."""
+    if type(value) in {tuple, list}:
+        return [type(value).__name__, [_tagged(item) for item in value]]
+    if type(value) is dict:
+        return ["dict", [[_tagged(key), _tagged(item)] for key, item in value.items()]]
+    if type(value) in {set, frozenset}:
+        return [type(value).__name__, sorted(canonical(_tagged(item)) for item in value)]
+    return value
 
 
 def _is_plain(value: Any, depth: int = 0) -> bool:

@@ -103,7 +103,7 @@ class Inputs:
         if isinstance(argument, Plain):
             return ["plain", argument.data]
         items = [self.identity(item) for item in argument.items]
-        return [argument.kind, dict(zip(argument.keys, items, strict=True)) if argument.kind == "dict" else items]
+        return [argument.kind, argument.keys, items]  # a dict's order counts: the step may iterate over it
 
 
 def step_key(node: Node, arguments: Mapping[str, Argument], inputs: Inputs, codes: Codes) -> Digest:
