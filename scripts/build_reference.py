@@ -116,7 +116,7 @@ def verbs_page(text: Mapping[str, str]) -> str:
             by_verb.setdefault(name, []).append(words)
     lines = [f"# {text['verbs']}", "", text["verbs_intro"], ""]
     for plane, service in services().items():
-        lines += [f"## {plane}", "", inspect.getdoc(service).partition("\n\n")[0] if service.__doc__ else "", ""]
+        lines += [f"## {plane}", "", (inspect.getdoc(service) or "").partition("\n\n")[0], ""]
         for name, (scope, function) in verbs_of(service).items():
             full = f"{plane}.{name}"
             lines += [f"### {full}", "", "```python", f"ws.{full}{_signature(function)}", "```", ""]

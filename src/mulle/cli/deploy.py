@@ -29,7 +29,8 @@ def deploy(state: State, *, deployment: str, version: int | None, force: bool, a
     """Put a model version behind an endpoint, through its gate.
 
     The version is compared with the present champion as the deployment's gate says; when it passes, all traffic moves
-    to it. A version that served before is not judged again. When the gate refuses, the exit code is 1. A project with one deployment needs no name.
+    to it. A version that served before is not judged again. When the gate refuses, the exit code is 1. A project with
+    one deployment needs no name.
     """
     name = deployment or one_deployment(state)
     with progress(quiet=as_json) as shown:

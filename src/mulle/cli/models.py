@@ -51,8 +51,12 @@ def show(state: State, ref: str, as_json: bool) -> None:
 
 
 def _show(version: Any) -> None:
-    paths = ["ref", "at", "aliases", "flavor", "metrics", "run", "step_run", "bundle", "report", "inputs", "engine"]
-    output.fields(output.parts(version, *paths))
+    paths = ["ref", "at", "aliases", "flavor", "task", "metrics", "run", "step_run", "bundle", "report"]
+    inputs, engine = version.inputs, version.engine
+    learned = {"dataset": inputs.dataset, "views": [view.name for view in inputs.views], "key": inputs.key}
+    served = {"engine": f"{engine.single} for one row, {engine.batch} for many"} if engine is not None else {}
+    reason = {"not ONNX": engine.why_not.partition("\n")[0]} if engine is not None and engine.why_not else {}
+    output.fields(output.parts(version, *paths) | learned | served | reason)
     output.say()
     output.table(output.part(version, "signature") or [], ["name:input", "kind"])
 
@@ -85,11 +89,8 @@ def compare(state: State, a: str, b: str, as_json: bool) -> None:
 
 
 def _compare(found: Any) -> None:
-    lines = [
-        {"metric": name, "a": diff.a, "b": diff.b, "difference": diff.difference}
-        for name, diff in found.metrics.items()
-    ]
-    output.table(lines, ["metric", f"a:{found.a}", f"b:{found.b}", "difference"])
+    lines = [{"metric": name, "a": diff.a, "b": diff.b, "change": diff.change} for name, diff in found.metrics.items()]
+    output.table(lines, ["metric", f"a:{found.a}", f"b:{found.b}", "change"])
     for name in ("inputs_added", "inputs_removed"):
         if output.part(found, name):
             output.say(f"{name.replace('_', ' ')}: {', '.join(output.part(found, name))}")

@@ -19,7 +19,7 @@ def monitor() -> None:
 @pass_state
 def list_(state: State, as_json: bool) -> None:
     """Every monitor of every deployment."""
-    columns = ["deployment", "watch", "settings", "champion", "looked", "open_alerts:open"]
+    columns = ["deployment", "watch", "champion", "looked", "open_alerts:open"]
     found = list(state.ws.monitors.list())
     output.emit(found, as_json=as_json, show=output.rows(columns, empty="the project defines no monitor"))
 

@@ -25,13 +25,12 @@ _SLICES = (2, 20)
 
 
 class Window(msgspec.Struct, frozen=True):
-    """How history is cut: arrivals every `every` from `start`, training on `window`, judging on the last `holdout`."""
+    """How history is cut: arrivals every `every` from `start` to `end`, training on the last `window`."""
 
     every: str
     start: datetime
     end: datetime
     window: str
-    holdout: str
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -176,7 +175,6 @@ def window_of(times: pl.Series, rows: int) -> Window:
     if days > 400:  # noqa: PLR2004 - a few hundred arrivals say as much as thousands
         every = "7d" if days < 2800 else "30d"  # noqa: PLR2004
     window = math.ceil(length) + 1 if rows <= _SMALL else max(2, round(length / 4))
-    holdout = max(1, round(min(window, length) / 6))
     start = (
         low.replace(minute=0, second=0, microsecond=0)
         if unit == "h"
@@ -186,7 +184,7 @@ def window_of(times: pl.Series, rows: int) -> Window:
         every
     ]
     end = start + step * (int((high - start) / step) + 1)
-    return Window(every, start, end, f"{window}{unit}", f"{holdout}{unit}")
+    return Window(every, start, end, f"{window}{unit}")
 
 
 def _utc(value: object) -> datetime:

@@ -45,7 +45,7 @@ def readme(plan: Plan, names: Names, example: dict[str, Any], notes: list[str]) 
             "A request over HTTP:",
             "",
             "```sh",
-            f"curl -s http://127.0.0.1:8080/predict/{names.model} -d '{_shell(row)}'",
+            f"curl -s http://127.0.0.1:8421/predict/{names.model} -d '{_shell(row)}'",
             "```",
             "",
             "## What was found",
@@ -65,7 +65,7 @@ def decisions(plan: Plan) -> list[str]:
     found = []
     if plan.window is not None:
         found.append(
-            f"The newest {plan.window.holdout} of a window of {plan.window.window} judge the model; rows arrive every "
+            f"The newest fifth of a window of {plan.window.window} judges the model; rows arrive every "
             f"{plan.window.every} by `{plan.time}`."
         )
     else:

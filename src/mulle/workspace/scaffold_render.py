@@ -170,9 +170,9 @@ def _split(plan: Plan) -> str:
     if plan.time:
         return f'''
 @mulle.step
-def split(rows: Table, holdout: str) -> tuple[Table, Table]:
-    """All but the newest `holdout` to train on, the newest to judge by."""
-    cut = rows["{plan.time}"].max() - mulle.duration(holdout)
+def split(rows: Table, share: float) -> tuple[Table, Table]:
+    """All but the newest rows to train on, the newest `share` of them to judge by."""
+    cut = rows["{plan.time}"].sort()[int(len(rows) * (1 - share))]
     return rows.filter(pl.col("{plan.time}") < cut), rows.filter(pl.col("{plan.time}") >= cut)
 '''
     held = "pl.int_range(pl.len())" + ("" if plan.task == "regression" else ".over(TARGET)")
@@ -221,7 +221,7 @@ def _pipeline(plan: Plan, names: Names) -> str:
     views = "[recent]" if plan.entity else "[]"
     if plan.window:
         head = f'def {names.pipeline}(window: str = "{plan.window.window}", learning_rate: float = 0.1) -> None:'
-        rows, parts = f"mulle.training_set(data, {views}, window=window)", f'split(rows, "{plan.window.holdout}")'
+        rows, parts = f"mulle.training_set(data, {views}, window=window)", "split(rows, 0.2)"
     else:
         head = f"def {names.pipeline}(learning_rate: float = 0.1, seed: int = 0) -> None:"
         rows, parts = f"mulle.training_set(data, {views})", "split(rows, seed)"

@@ -1,4 +1,4 @@
-"""A small table for a project that has no data yet: bicycles lent a day at three stations over two years."""
+"""A small table for a project that has no data yet: bicycles lent a day at eight stations over two years."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import numpy as np
 import polars as pl
 
 _DAYS = 730
-_STATIONS = {"riverside": 160.0, "university": 110.0, "station": 60.0}
+_STATIONS = {
+    **{"riverside": 160.0, "university": 110.0, "station": 60.0, "market": 90.0},
+    **{"harbour": 45.0, "museum": 70.0, "park": 130.0, "stadium": 35.0},
+}
 
 
 def bicycles(seed: int = 0) -> pl.DataFrame:
