@@ -15,13 +15,14 @@ import polars as pl
 from mulle.monitoring import distance
 from mulle.monitoring.declare import Drift, Outliers, Quality, Staleness
 from mulle.monitoring.model import Outcome, Serving
-from mulle.monitoring.reference import SCORE, Reference, build, observe
+from mulle.monitoring.reference import SCORE, Reference, build, observe, together
 from mulle.stats.error import block_error
 from mulle.stats.evaluation import Report, metric
 from mulle.stats.sequential import Finding, OpenWindow, feed
 
 ASKED = "__asked"
 _LOOKS_PER_WINDOW = 7
+_ENOUGH_ROWS = 30_000
 _DAY = timedelta(days=1)
 _States = list[OpenWindow]
 
@@ -33,19 +34,28 @@ class Expected(msgspec.Struct):
     far: distance.Distance | None = None
 
 
-def expected(report: Report, features: Sequence[str], rule: Drift | Outliers) -> Expected | None:
-    """Learn from the rows that the champion was judged on; None where they cannot teach this watch anything."""
-    rows: pl.DataFrame = report.rows
-    at = rows.get_column(ASKED) if ASKED in rows.columns and isinstance(rows.schema[ASKED], pl.Datetime) else None
+def expected(
+    taught: pl.DataFrame, report: Report | None, features: Sequence[str], rule: Drift | Outliers
+) -> Expected | None:
+    """Learn from the rows that the champion was taught, and its scores on those that it was judged on.
+
+    None where they cannot teach this watch anything.
+    """
+    rows = taught.gather_every(taught.height // _ENOUGH_ROWS + 1)
     known = [name for name in features if name in rows.columns]
     if isinstance(rule, Outliers):
         far = distance.fit(rows, known)
-        if far is None:
-            return None
-        return Expected(build(far.flags(rows), at, [distance.COLUMN], rule), far)
-    if np.ndim(report.scores) == 1:
-        rows, known = rows.with_columns(pl.Series(SCORE, report.scores)), [*known, SCORE]
-    return Expected(build(rows, at, known, rule))
+        return None if far is None else Expected(build(far.flags(rows), _asked(rows), [distance.COLUMN], rule), far)
+    inputs = build(rows, _asked(rows), known, rule)
+    if report is None or np.ndim(report.scores) != 1:
+        return Expected(inputs)
+    scores = pl.DataFrame({SCORE: report.scores})
+    return Expected(together(inputs, build(scores, _asked(report.rows), [SCORE], rule)))
+
+
+def _asked(rows: pl.DataFrame) -> pl.Series | None:
+    known = ASKED in rows.columns and isinstance(rows.schema[ASKED], pl.Datetime)
+    return rows.get_column(ASKED) if known else None
 
 
 def look_at_rows(against: Expected, state: bytes, rows: pl.DataFrame, seen: int) -> Outcome:

@@ -38,7 +38,6 @@ def build(
     at: pl.Series | None,
     features: Sequence[str],
     rule: Drift | Outliers,
-    bins: Sequence[Bins] | None = None,
 ) -> Reference:
     """The reference of a rule from reference rows.
 
@@ -47,36 +46,46 @@ def build(
         at: the instant of each row, from which the steadiness over time is learned; None: rows count as independent.
         features: the columns to watch.
         rule: windows, floor, minimum of rows and the false-alarm rate.
-        bins: how to cut; found from the rows when None.
     """
-    cut = list(bins) if bins is not None else [fit(rows.get_column(name)) for name in features]
+    cut = [fit(rows.get_column(name)) for name in features]
     codes = matrix(cut, rows)
-    width = max((one.size for one in cut), default=0)
-    whole = count(codes, np.zeros(rows.height, dtype=np.int64), 1, width)[0]
-    shares = sequential.smoothed_shares(whole, real_bins(cut))
-    steadiness = [_steadiness(codes, at, window, shares, width) for window in rule.windows]
-    test = sequential.Test(
-        [one.name for one in cut],
-        shares.tolist(),
-        rule.windows,
-        steadiness,
-        rule.floor,
-        rule.min_rows,
-        rule.alarms_per_week,
-    )
-    return Reference(cut, test, min(rule.windows), rows.height)
-
-
-def _steadiness(
-    codes: Counts, at: pl.Series | None, window: timedelta, shares: npt.NDArray[np.float64], width: int
-) -> list[float]:
-    limit = float(max(len(codes), 1))
-    if at is None:
-        return [limit] * len(shares)
-    numbers = slots_of(at, window)
+    slot = min(rule.windows)
+    numbers = slots_of(at, slot) if at is not None else np.zeros(rows.height, dtype=np.int64)
     distinct, groups = np.unique(numbers, return_inverse=True)
-    blocks = count(codes, groups.astype(np.int64), len(distinct), width)
-    return [float(value) for value in sequential.concentrations(blocks, shares, limit)]
+    slots = count(codes, groups.astype(np.int64), len(distinct), _width(cut))
+    shares = sequential.smoothed_shares(slots.sum(axis=0), real_bins(cut))
+    blocks = [_blocks(distinct, slots, max(round(window / slot), 1)) for window in rule.windows]
+    expected = sequential.steadiness(blocks, shares, float(max(rows.height, 1)), rule.floor)
+    names = [one.name for one in cut]
+    test = sequential.Test(names, shares.tolist(), rule.windows, expected, rule.min_rows, rule.alarms_per_week)
+    return Reference(cut, test, slot, rows.height)
+
+
+def _blocks(numbers: Counts, slots: Counts, length: int) -> Counts:
+    """Slots (ascending by number) added up to windows of `length` slots."""
+    if not len(numbers):
+        return slots
+    window = numbers // length
+    starts = np.flatnonzero(np.concatenate(([True], window[1:] != window[:-1])))
+    return np.asarray(np.add.reduceat(slots, starts, axis=0))
+
+
+def _width(bins: Sequence[Bins]) -> int:
+    return max((one.size for one in bins), default=0)
+
+
+def together(a: Reference, b: Reference) -> Reference:
+    """One reference for the features of both, which are cut by rows of their own and share the rule."""
+    bins = [*a.bins, *b.bins]
+    width = _width(bins)
+    one, two = a.test, b.test
+    expected = sequential.Steadiness(
+        [[*x, *y] for x, y in zip(one.expected.concentration, two.expected.concentration, strict=True)],
+        [[*x, *y] for x, y in zip(one.expected.floors, two.expected.floors, strict=True)],
+    )
+    shares = [row + [0.0] * (width - len(row)) for row in (*one.shares, *two.shares)]
+    test = msgspec.structs.replace(one, features=[*one.features, *two.features], shares=shares, expected=expected)
+    return Reference(bins, test, a.slot, min(a.rows, b.rows))
 
 
 def slots_of(at: pl.Series, slot: timedelta) -> Counts:
@@ -89,6 +98,5 @@ def observe(reference: Reference, rows: pl.DataFrame, at: pl.Series) -> tuple[Co
     """The slots that a batch covers and the counts in each: what `sequential.feed` takes."""
     numbers = slots_of(at, reference.slot)
     distinct, groups = np.unique(numbers, return_inverse=True)
-    width = max((one.size for one in reference.bins), default=0)
     codes = matrix(reference.bins, rows)
-    return distinct, count(codes, groups.astype(np.int64), len(distinct), width)
+    return distinct, count(codes, groups.astype(np.int64), len(distinct), _width(reference.bins))

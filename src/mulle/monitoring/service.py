@@ -18,17 +18,19 @@ from mulle.monitoring.declare import Drift, MonitorDefinition, Outliers, Quality
 from mulle.monitoring.model import Alert, MonitorSummary, Outcome, Serving
 from mulle.monitoring.reference import SCORE
 from mulle.monitoring.tables import alert, monitor_state
+from mulle.pipelines import journal
 from mulle.predictions import Predictions
 from mulle.predictions.frames import SHADOW
 from mulle.registry import Registry
 from mulle.stats.evaluation import Report
+from mulle.types import Digest
 from mulle.verbs import verb
 
 Monitors: TypeAlias = list[MonitorSummary]
 Alerts: TypeAlias = list[Alert]
 
 REPEAT = timedelta(days=7)
-"""The same subject of the same watch over the same champion is told again only after this long."""
+"""The same watch over the same champion tells again only after this long."""
 
 _QUALITY_LOOKS = 7
 _ALERT_COLUMNS = [name for name in Alert.__struct_fields__ if name != "number"]
@@ -177,7 +179,11 @@ class Monitoring:
         if key not in self.learned.expected:
             report = self._report(serving)
             features = [field.name for field in serving.champion.signature]
-            self.learned.expected[key] = None if report is None else looking.expected(report, features, watch)
+            taught = self._taught(serving, features)
+            if taught is None and report is not None:
+                taught = report.rows
+            found = None if taught is None else looking.expected(taught, report, features, watch)
+            self.learned.expected[key] = found
         return self.learned.expected[key]
 
     def _baseline(self, serving: Serving, metric: str) -> looking.Baseline | None:
@@ -186,6 +192,17 @@ class Monitoring:
             report = self._report(serving)
             self.learned.baselines[key] = None if report is None else looking.baseline(report, metric)
         return self.learned.baselines[key]
+
+    def _taught(self, serving: Serving, features: Sequence[str]) -> pl.DataFrame | None:
+        """The training set of the champion's run; None where it was not made by a pipeline with one."""
+        with self.catalog.read() as tx:
+            steps = journal.steps(tx, serving.champion.run) if serving.champion.run else []
+        for step in steps:
+            if step.kind == "training_set" and step.outputs:
+                rows = pl.read_ipc(self.registry.store.get(Digest(step.outputs[0]["digest"])), use_pyarrow=False)
+                if set(features) <= set(rows.columns):
+                    return rows
+        return None
 
     def _report(self, serving: Serving) -> Report | None:
         report = self.registry.report(serving.champion)
@@ -236,17 +253,16 @@ class _Rows:
 
 
 def _untold(tx: Tx, serving: Serving, name: str, outcome: Outcome, now: datetime) -> bool:
-    """Whether the outcome tells of a subject that was not told about lately."""
+    """Whether the outcome tells of something, and the watch did not do so lately."""
     if not outcome.subjects:
         return False
-    chosen = select(alert.c.subjects).where(
+    chosen = select(func.count()).where(
         alert.c.deployment == serving.deployment,
         alert.c.watch == name,
         alert.c.champion == serving.champion.ref,
         alert.c.at > now - REPEAT,
     )
-    told = {subject for row in tx.all(chosen) for subject in row.subjects}
-    return bool(set(outcome.subjects) - told)
+    return not tx.scalar(chosen)
 
 
 def _raise(tx: Tx, serving: Serving, name: str, outcome: Outcome) -> Alert:

@@ -10,7 +10,7 @@ chance that it *ever* exceeds 1/a is at most a.
 A window that is still filling is as unsteady as the shorter ones, so it is judged by the least concentration up to
 its length; once it is full, by its own. Windows of one length are disjoint; a week holds (week / length) of them for
 each length and feature, and the threshold is Bonferroni over all of these and both looks. Together with an effect
-floor (population stability index) and a minimum of rows.
+floor (population stability index; higher for features that are unsteady by nature) and a minimum of rows.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ _SHIFT = 7
 _HALF_LOG_TAU = 0.9189385332046727
 _FEWEST_BLOCKS = 5
 _LOOSEST = 1.0
+_UNSTEADY = 0.1
+_BEYOND = 1.25
 _LOOKS = 2
 
 
@@ -107,12 +109,13 @@ def concentrations(blocks: Counts, shares: Array, limit: float) -> Array:
 
     Returns:
         (features,) concentrations; `limit` for a feature that is as steady as independent rows are. With few blocks the
-        estimate is lowered by two of its standard errors, so that a wobble is rather expected than reported.
+        estimate is lowered by two of its standard errors, so that a wobble is rather expected than reported; with fewer
+        than five nothing can be told, which is infinity.
     """
     rows = blocks[:, 0, :].sum(axis=-1).astype(np.float64)
     usable = rows > 1
     if int(usable.sum()) < _FEWEST_BLOCKS:
-        return np.full(len(shares), limit)
+        return np.full(len(shares), np.inf)
     seen, rows = blocks[usable].astype(np.float64), rows[usable]
     expected = rows[:, None, None] * shares
     real = shares > 0
@@ -124,6 +127,43 @@ def concentrations(blocks: Counts, shares: Array, limit: float) -> Array:
     overdispersion = sure / max(float(rows.mean()) - 1, 1)
     found: Array = np.minimum(limit, 1 / np.maximum(overdispersion, 1 / limit))
     return found
+
+
+class Steadiness(msgspec.Struct, frozen=True):
+    """Of each window length and feature: the concentration, and the smallest effect that is worth an alarm."""
+
+    concentration: list[list[float]]
+    floors: list[list[float]]
+
+
+def steadiness(blocks: Sequence[Counts], shares: Array, limit: float, floor: float) -> Steadiness:
+    """Learn both from the reference rows, cut into blocks of each window length, ascending.
+
+    A length with too few blocks is taken to be as unsteady as the next shorter one. A feature that is unsteady (its
+    hours and days share their luck, as the weather of a day does) is worth an alarm only beyond what the reference
+    itself did.
+    """
+    found: list[list[float]] = []
+    floors: list[list[float]] = []
+    known = np.full(len(shares), limit)
+    for cut in blocks:
+        here = concentrations(cut, shares, limit)
+        known = np.where(np.isinf(here), known, here)
+        largest = _largest_effects(cut, shares)
+        own = np.where(known < limit * _UNSTEADY, np.maximum(floor, _BEYOND * largest), floor)
+        found.append(known.tolist())
+        floors.append(own.tolist())
+    return Steadiness(found, floors)
+
+
+def _largest_effects(blocks: Counts, shares: Array) -> Array:
+    """Of each feature, over the blocks that are about full."""
+    rows = blocks[:, 0, :].sum(axis=-1)
+    full = rows >= np.median(rows) / 2 if len(rows) else rows > 0
+    if not full.any():
+        return np.zeros(len(shares))
+    largest: Array = stability_index(blocks[full], shares).max(axis=0)
+    return largest
 
 
 def threshold(window: timedelta, windows: int, features: int, alarms_per_week: float) -> float:
@@ -151,8 +191,7 @@ class Test(msgspec.Struct, frozen=True):
     features: list[str]
     shares: list[list[float]]
     windows: tuple[timedelta, ...]  # ascending
-    concentration: list[list[float]]
-    floor: float
+    expected: Steadiness
     min_rows: int
     alarms_per_week: float
 
@@ -171,18 +210,18 @@ def judge(test: Test, scale: int, counts: Counts, *, closed: bool) -> list[Findi
         return []
     shares = np.asarray(test.shares)
     window = test.windows[scale]
-    steadiness = np.asarray(test.concentration)
-    expected = steadiness[scale] if closed else steadiness[: scale + 1].min(axis=0)
-    log_e = log_e_values(counts, shares, expected)
+    steady, floors = np.asarray(test.expected.concentration), np.asarray(test.expected.floors)
+    log_e = log_e_values(counts, shares, steady[scale] if closed else steady[: scale + 1].min(axis=0))
     needed = threshold(window, len(test.windows), len(test.features), test.alarms_per_week)
     moved = np.flatnonzero(log_e > needed)
     if not len(moved):
         return []
     effects = stability_index(counts, shares)
+    floor = floors[scale] if closed else floors[: scale + 1].max(axis=0)
     return [
         Finding(test.features[i], window, round(float(log_e[i]), 6), needed, round(float(effects[i]), 6), rows)
         for i in moved
-        if effects[i] > test.floor
+        if effects[i] > floor[i]
     ]
 
 
