@@ -1,6 +1,6 @@
 """Two datasets, a declared schema, a feature view and a training set, without a workspace's folder."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
