@@ -6,8 +6,6 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mulle.data.manifest import Bound, Entry, Recent
 
@@ -46,6 +44,9 @@ def forget() -> None:
 
 def encode(table: pl.DataFrame) -> bytes:
     """Parquet with zstd and content-defined chunking."""
+    import pyarrow as pa  # noqa: PLC0415 - start-up time: reading needs no pyarrow
+    import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
+
     sink = pa.BufferOutputStream()
     pq.write_table(
         table.to_arrow(), sink, compression="zstd", use_content_defined_chunking=True, write_statistics=False
