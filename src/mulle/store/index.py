@@ -164,8 +164,9 @@ class PackIndex:
 
     def _extend(self, name: str, known: _Open) -> None:
         status = os.fstat(known.fd)
-        if status.st_size <= known.end or not pack.check_header(known.fd, name):
+        if status.st_size <= known.end:
             return
+        pack.check_header(known.fd, name)
         sealed = pack.read_footer(known.fd, status.st_size)
         if sealed is not None:
             self.add_sealed(name, sealed)

@@ -56,24 +56,22 @@ def footer(entries: Iterable[Entry], offset: int) -> bytes:
 
 
 def check_header(fd: int, name: str) -> bool:
-    """Whether the pack has begun (a header is there).
+    """Whether an intact header is there. Without one (a power cut, damage) the records are still what they are.
 
     Raises:
-        StoreError: the file is no pack, or one of a newer version.
+        StoreError: the pack is of a newer version.
     """
     data = os.pread(fd, HEADER.size, 0)
     if len(data) < HEADER.size:
         return False
     magic, version, _ = HEADER.unpack(data)
-    if magic != _MAGIC:
-        raise StoreError(f"{name} is not a pack", cause="its first bytes are damaged", cure="mulle data verify")
-    if version > VERSION:
+    if magic == _MAGIC and version > VERSION:
         raise StoreError(
             f"{name} is a pack of version {version}",
             cause=f"this mulle reads packs up to version {VERSION}",
             cure="pip install --upgrade mulle",
         )
-    return True
+    return data == header()
 
 
 def read_footer(fd: int, size: int) -> list[Entry] | None:

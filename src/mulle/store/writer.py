@@ -122,10 +122,10 @@ class PackWriter:
     def _resume(self, fd: int, name: str) -> None:
         status = os.fstat(fd)
         suspect = is_suspect(status)
+        if pack.read_footer(fd, status.st_size) is not None:
+            return
         if not pack.check_header(fd, name):
             write_all(self._files, fd, [pack.header()], 0)
-        elif pack.read_footer(fd, status.st_size) is not None:
-            return
         entries = list(pack.scan(fd, 0, status.st_size))
         whole = [entry for entry in entries if intact(fd, entry)] if suspect else entries
         end = pack.end_of(entries[-1]) if entries else pack.HEADER.size
