@@ -40,6 +40,21 @@ class SystemClock:
         time.sleep(seconds)
 
 
+class ShiftedClock(SystemClock):
+    """The machine's time, a fixed length behind: for workspaces that hold recorded data and live in its time."""
+
+    def __init__(self, behind: timedelta) -> None:
+        self.behind = behind
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) - self.behind
+
+
+def system_clock(behind: timedelta = timedelta(0)) -> SystemClock:
+    """The machine's time, or as much behind it as is said."""
+    return ShiftedClock(behind) if behind else SystemClock()
+
+
 class VirtualClock:
     """Time that moves only when it is told to."""
 

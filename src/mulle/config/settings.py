@@ -6,12 +6,14 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from mulle.errors import ConfigError, unknown
+from mulle.errors import ConfigError, UsageError, unknown
+from mulle.types import duration
 
 FILE = "mulle.toml"
 Executor: TypeAlias = Literal["process", "in-process"]
@@ -36,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`[server] host` or MULLE_HOST: what the server and endpoints listen on."""
     port: int = 8420
     """`[server] port` or MULLE_PORT."""
+    behind: timedelta = timedelta(0)
+    """`[workspace] behind`, as "365d": how far this workspace's time is behind the machine's, for recorded data."""
     language: str = "en"
     """`[ui] language` or MULLE_LANGUAGE: "en" or "ko"."""
 
@@ -47,6 +51,7 @@ class _Project(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Workspace(msgspec.Struct, forbid_unknown_fields=True):
     path: str = ".mulle"
+    behind: str = "0s"
 
 
 class _Run(msgspec.Struct, forbid_unknown_fields=True):
@@ -191,8 +196,18 @@ def _settings(root: Path, file: _File) -> Settings:
         workers=file.run.workers,
         host=file.server.host,
         port=file.server.port,
+        behind=_behind(file.workspace.behind),
         language=file.ui.language,
     )
+
+
+def _behind(text: str) -> timedelta:
+    try:
+        return duration(text)
+    except UsageError as error:
+        raise ConfigError(
+            f"[workspace] behind: {error.message}", cause=error.cause, cure="mend [workspace] behind"
+        ) from None
 
 
 def _line(text: str, section: str, key: str | None) -> int:

@@ -25,6 +25,7 @@ from mulle.data.publishing import Publisher, Request
 from mulle.errors import DataError
 from mulle.stats.profile import ProfileSummary, summarise
 from mulle.store import get_tree, put_tree
+from mulle.types import instant
 from mulle.verbs import verb
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class DataService:
         """
         definition = name if isinstance(name, Dataset) else None
         request = self._request(name, key, event_time)
-        request = replace(request, message=message, watermark=watermark)
+        request = replace(request, message=message, watermark=_instant(watermark))
         if isinstance(data, str | Path):
             path = Path(data)
             if path.is_dir():
@@ -184,7 +185,7 @@ class DataService:
     ) -> pl.DataFrame:
         """The rows of a version in order, those with an event time in [start, end) where a bound is given."""
         version = ref if isinstance(ref, Version) else self.resolve(ref)
-        return reading.read_version(self._store, version.digest, columns, start, end)
+        return reading.read_version(self._store, version.digest, columns, _instant(start), _instant(end))
 
     def checkout(self, ref: str, path: Path) -> Path:
         """Write a version out: a tree of files below `path`; a table to `path`, in the format that its ending names.
@@ -251,7 +252,7 @@ class DataService:
             The versions made, the oldest first; none where there is nothing new.
         """
         if isinstance(definition.source, Source):
-            made = collecting.collect_windows(self._publisher, definition, until, check, whole=whole)
+            made = collecting.collect_windows(self._publisher, definition, instant(until), check, whole=whole)
         elif definition.source is not None:
             made = collecting.collect_files(self._publisher, definition, self._root or Path.cwd(), check)
         else:
@@ -288,6 +289,10 @@ class DataService:
             for each in every
             if manifest.holds(self._store, manifest.load(self._store, each.digest), digest, known)
         )
+
+
+def _instant(value: datetime | None) -> datetime | None:
+    return None if value is None else instant(value)
 
 
 def _require_name(name: str) -> None:

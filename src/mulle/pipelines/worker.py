@@ -11,13 +11,14 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from mulle.access import Signer
-from mulle.clock import SystemClock
+from mulle.clock import system_clock
 from mulle.definitions import Definitions, collecting
 from mulle.pipelines.perform import Bench, explain, perform
 from mulle.pipelines.task import Outcome, Task
@@ -37,6 +38,8 @@ class Place(msgspec.Struct, frozen=True):
     module: str
     workspace: str
     durable: bool = True
+    behind: float = 0.0
+    """Seconds that the workspace's time is behind the machine's."""
 
 
 class Frames:
@@ -89,7 +92,7 @@ class Project:
 def bench_at(place: Place, project: Project) -> Bench:
     """What this process has to perform with."""
     workspace = Path(place.workspace)
-    clock = SystemClock()
+    clock = system_clock(timedelta(seconds=place.behind))
     writers: list[SpoolWriter] = []
 
     def spool() -> SpoolWriter:

@@ -55,6 +55,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     max_rows: int = 10_000
     max_pending_rows: int = 20_000
     drain_seconds: float = 10.0
+    behind: float = 0.0
+    """Seconds that the workspace's time is behind the machine's."""
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +30,8 @@ _COMPACT_SECONDS = 5.0
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """Where a server finds and leaves files: all folders of one workspace.
 
-    `paths` are the project's roots, for models whose code lives there.
+    `paths` are the project's roots, for models whose code lives there; `behind` is how far the workspace's time is
+    behind the machine's.
     """
 
     spool: Path
@@ -37,6 +39,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     state: Path
     online: Path | None = None
     paths: tuple[Path, ...] = ()
+    behind: timedelta = timedelta(0)
 
 
 class Server:
@@ -206,6 +209,7 @@ class Server:
             online=str(self._layout.online or ""),
             paths=[str(path) for path in self._layout.paths],
             drain_seconds=self._drain,
+            behind=self._layout.behind.total_seconds(),
             max_pending_rows=self._max_pending_rows,
         )
 

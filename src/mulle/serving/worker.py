@@ -13,6 +13,7 @@ import gc
 import signal
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import msgspec
 import uvicorn
 
 from mulle.access import Signer
-from mulle.clock import Clock, SystemClock
+from mulle.clock import Clock, system_clock
 from mulle.serving import metrics
 from mulle.serving.app import App
 from mulle.serving.ids import TurnIds
@@ -42,7 +43,7 @@ class Worker:
         unpacker: Unpacker,
         heard: list[Message],
     ) -> None:
-        clock = SystemClock()
+        clock = system_clock(timedelta(seconds=settings.behind))
         self._control = control
         self._unpacker = unpacker
         self._heard = heard

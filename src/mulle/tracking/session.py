@@ -33,7 +33,7 @@ def start_run(
     # start-up time: steps import this module too, and must not load the database
     from mulle.access import principal  # noqa: PLC0415
     from mulle.catalog import Catalog  # noqa: PLC0415
-    from mulle.clock import ClockIds, SystemClock  # noqa: PLC0415
+    from mulle.clock import ClockIds, system_clock  # noqa: PLC0415
     from mulle.config import load  # noqa: PLC0415
     from mulle.spool import SpoolWriter  # noqa: PLC0415
     from mulle.store import LocalStore  # noqa: PLC0415
@@ -41,8 +41,8 @@ def start_run(
     from mulle.tracking.ingest import ingest  # noqa: PLC0415
     from mulle.verbs import acting  # noqa: PLC0415
 
-    clock = clock or SystemClock()
-    workspace = load(Path(path)).workspace
+    settings = load(Path(path))
+    clock, workspace = clock or system_clock(settings.behind), settings.workspace
     spool_dir = workspace / "spool" / "metrics"
     with (
         acting(actor=principal(), verb="runs.start"),

@@ -52,6 +52,7 @@ def server(ws: Workspace, name: str | None, *, host: str, port: int, workers: in
         state=ws.root / "serving",
         online=ws.root / "online.db",
         paths=(ws.settings.root,),
+        behind=ws.settings.behind,
     )
     return Server(
         ws.deployments,

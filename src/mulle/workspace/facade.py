@@ -17,7 +17,7 @@ from mulle.access import Signer
 from mulle.catalog import Catalog
 from mulle.catalog.auditing import AuditService
 from mulle.catalog.explaining import LineageService
-from mulle.clock import Clock, ClockIds, Ids, SystemClock
+from mulle.clock import Clock, ClockIds, Ids, system_clock
 from mulle.config import Settings
 from mulle.config import load as load_settings
 from mulle.errors import unknown
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mulle.pipelines.model import Progress, RunResult
     from mulle.pipelines.service import RunService
     from mulle.pipelines.values import Shelf
+    from mulle.pipelines.worker import Place
     from mulle.predictions import PredictionLog, Predictions
     from mulle.registry import Registry
     from mulle.serving import Server
@@ -77,7 +78,7 @@ class Workspace:
         """
         settings = load_settings(Path(path))
         root = settings.workspace
-        clock = clock or SystemClock()
+        clock = clock or system_clock(settings.behind)
         ids = ids or ClockIds(clock)
         if not (root / "catalog.db").exists():
             declare_all()
@@ -359,20 +360,26 @@ class Workspace:
         return Shelf(self.store, self.signer, self.root / "tmp")
 
     @cached_property
+    def _place(self) -> Place:
+        from mulle.pipelines.worker import Place
+
+        settings = self.settings
+        behind = settings.behind.total_seconds()
+        return Place(str(settings.root), settings.module, str(self.root), behind=behind)
+
+    @cached_property
     def _executors(self) -> dict[str, Executor]:
         return {}
 
     def _executor(self, name: str) -> Executor:
         from mulle.pipelines.in_process import InProcess
         from mulle.pipelines.pool import ProcessPool
-        from mulle.pipelines.worker import Place
 
         if name not in {"process", "in-process"}:
             raise unknown("executor", name, ["process", "in-process"], cure="--executor process")
         if name not in self._executors:
             if name == "process":
-                place = Place(str(self.settings.root), self.settings.module, str(self.root))
-                made: Executor = ProcessPool(place, self.settings.workers or cpus_available())
+                made: Executor = ProcessPool(self._place, self.settings.workers or cpus_available())
             else:
                 made = InProcess(self._shelf, self.clock, self.root, lambda: self.project.definitions)
             self._executors[name] = made

@@ -32,6 +32,8 @@ class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float
     regret: float | None
     answered: int
+    champion_as_of: datetime | None
+    """As of when the model that served at the end was trained."""
     events: list[Happening]
 
 

@@ -21,6 +21,7 @@ from mulle.delivery.turn import turn
 from mulle.errors import DeliveryError
 from mulle.pipelines.model import RunResult
 from mulle.registry import Registry
+from mulle.tracking import runs
 
 if TYPE_CHECKING:
     from mulle.catalog import Catalog
@@ -62,6 +63,7 @@ class Lived:
     promotions: int = 0
     rollbacks: int = 0
     alerts: int = 0
+    champion_as_of: datetime | None = None
     cpu_seconds: float = 0.0
     events: list[Happening] = field(default_factory=list)
     trainings: dict[str, float] = field(default_factory=dict)
@@ -105,8 +107,17 @@ def live(world: World, clock: VirtualClock, stage: Stage, tell: Tell) -> Lived:
         clock.set(min(stage.end, max(wake, clock.now() + SOONEST)))
     lived.scores = scores_of(world.predictions, name, stage.answers.questions)
     lived.trainings, lived.cpu_seconds = meter.trainings, meter.total
+    lived.champion_as_of = _champion_as_of(world, name)
     _count(world, lived)
     return lived
+
+
+def _champion_as_of(world: World, deployment: str) -> datetime | None:
+    champion = world.registry.show(world.deployments.show(deployment).live.model_ref)
+    if not champion.run:
+        return None
+    with world.catalog.read() as tx:
+        return runs.get(tx, champion.run).as_of
 
 
 def unmeasured(version: Any) -> None:
