@@ -70,7 +70,8 @@ def test_impact_goes_up_to_the_endpoint(answer: Any) -> None:
 
 
 QUESTIONS = """
-data list, data log bicycles, data show bicycles, data read bicycles, data check bicycles, data profile bicycles, data verify
+data list, data log bicycles, data show bicycles, data read bicycles, data check bicycles, data profile bicycles
+data verify
 data diff bicycles@1 bicycles@2, features list, features show recent, features check recent, features materialize recent
 features online recent --entity station=park, runs list, models list, models versions bikes, models show bikes@champion
 models compare bikes@1 bikes@1, deployments list, deployments show bikes, deployments history bikes
