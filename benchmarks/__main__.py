@@ -1,9 +1,11 @@
-"""`python -m benchmarks [NAME …]`: run the benchmarks and write their figures to benchmarks/out/."""
+"""`python -m benchmarks [NAME …]`: run the benchmarks and write their figures to benchmarks/out/ and RESULTS.md."""
 
 from __future__ import annotations
 
 import importlib
 import sys
+
+from benchmarks.results import write
 
 BENCHMARKS = ("startup", "steps", "tables", "serving")
 
@@ -19,6 +21,7 @@ def main(names: list[str]) -> int:
         print(f"{name}:")
         figures = importlib.import_module(f"benchmarks.{name}").main()
         exceeded += [figure.name for figure in figures if figure.met is False]
+    print(write())
     return 1 if exceeded else 0
 
 

@@ -1,4 +1,4 @@
-"""What a person waits for at the prompt: `mulle --version`, `--help`, `import mulle`, and a run that has nothing to do."""
+"""What a person waits for at the prompt: `mulle --version`, `--help`, `import mulle`, a run with nothing to do."""
 
 from __future__ import annotations
 
