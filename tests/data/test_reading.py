@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -127,3 +129,10 @@ def test_any_type_that_is_stored_comes_back(table: pl.DataFrame) -> None:
     back = parts.decode(parts.encode(table))
     assert back.schema == table.schema
     assert_frame_equal(back, table)
+
+
+def test_reading_loads_neither_catalog_nor_arrow() -> None:
+    modules = "mulle.data.reading, mulle.features.training"
+    code = f"import sys, {modules}; print(sorted({{'pyarrow', 'sqlalchemy', 'pandas'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -226,6 +226,13 @@ def test_an_append_never_takes_the_watermark_back(data: DataService) -> None:
     assert data.commit("x", pl.DataFrame({"at": [AT]}), append=True).watermark == AT + timedelta(hours=1)
 
 
+def test_instants_without_zone_are_utc(data: DataService) -> None:
+    naive = AT.replace(tzinfo=None)
+    data.commit("x", pl.DataFrame({"at": [naive]}), event_time="at", watermark=naive)
+    assert data.head("x").watermark == AT
+    assert data.read("x", start=naive, end=naive + timedelta(hours=1)).height == 1
+
+
 def test_text_event_times_become_instants(data: DataService) -> None:
     data.commit("x", pl.DataFrame({"at": ["2013-01-01T00:00:00Z"]}), event_time="at")
     assert data.read("x", start=AT, end=AT + timedelta(days=1)).height == 1
