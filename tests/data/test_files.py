@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,18 @@ def test_tabs_separate_a_tsv(tmp_path: Path) -> None:
 def test_dates_in_csv_are_parsed(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("at\n2013-01-01T05:00:00\n")
     assert files.read_table_file(tmp_path / "t.csv").schema["at"] == pl.Datetime("us")
+
+
+@pytest.mark.parametrize("word", ["NA", "null", "?"])
+def test_a_word_for_an_empty_cell_is_null_where_the_rest_are_numbers(tmp_path: Path, word: str) -> None:
+    (tmp_path / "t.csv").write_text(f"delay,at\n{word},2013-01-01\n1.5,{word}\n")
+    table = files.read_table_file(tmp_path / "t.csv")
+    assert (table["delay"].to_list(), table["at"].to_list()) == ([None, 1.5], [date(2013, 1, 1), None])
+
+
+def test_the_same_word_among_text_is_text(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("country\nNA\nKR\n")
+    assert files.read_table_file(tmp_path / "t.csv")["country"].to_list() == ["NA", "KR"]
 
 
 @pytest.mark.parametrize(

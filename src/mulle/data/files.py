@@ -16,9 +16,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+MISSING = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None", "?", "-"]
+"""What other programs write for an empty cell. Where a column is text all the same, it stays what it is."""
+
+
 def _csv(path: Path) -> pl.DataFrame:
     separator = "\t" if path.suffixes[:1] == [".tsv"] else ","
-    return pl.read_csv(path, separator=separator, try_parse_dates=True, infer_schema_length=None)
+
+    def read(empty: dict[str, str] | None = None) -> pl.DataFrame:
+        return pl.read_csv(path, separator=separator, try_parse_dates=True, infer_schema_length=None, null_values=empty)
+
+    table = read()
+    empty = {name: word for name in table.columns if (word := _word_for_nothing(table[name]))}
+    if not empty:
+        return table
+    again = read(empty)
+    return table.with_columns(again[name] for name in empty if again.schema[name] != pl.String)
+
+
+def _word_for_nothing(column: pl.Series) -> str:
+    """The one word that stands for an empty cell in a column of text; "" when there is none, or more than one."""
+    if column.dtype != pl.String:
+        return ""
+    words: list[str] = column.filter(column.is_in(MISSING)).unique().to_list()
+    return words[0] if len(words) == 1 else ""
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mulle.features.definition import FeatureView, feature_view
     from mulle.features.online import OnlineStore, SqliteOnline
-    from mulle.features.pit import ViewFrame, point_in_time
+    from mulle.features.pit import ViewFrame, point_in_time, reasons
     from mulle.features.service import FeatureService
     from mulle.features.training import ASKED, TrainingSpec, build_training_set, join, training_inputs
 
@@ -27,6 +27,7 @@ _HOMES = {
     "feature_view": "definition",
     "join": "training",
     "point_in_time": "pit",
+    "reasons": "pit",
     "training_inputs": "training",
 }
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "feature_view",
     "join",
     "point_in_time",
+    "reasons",
     "training_inputs",
 ]
 
