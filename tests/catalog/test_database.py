@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from mulle.catalog import Catalog
 from mulle.clock import ClockIds, VirtualClock
 from mulle.errors import CatalogError
+from mulle.testing.kills import fork
 
 
 def open_again(catalog: Catalog) -> Catalog:
@@ -92,7 +93,7 @@ def test_threads_wait_for_each_other(catalog: Catalog, things: Table) -> None:
 
 
 def test_a_forked_child_may_write(catalog: Catalog, things: Table) -> None:
-    child = os.fork()
+    child = fork()
     if child == 0:
         with catalog.write() as tx:
             tx.execute(insert(things).values(name="child"))

@@ -10,7 +10,7 @@ from sqlalchemy import Table, func, insert, select
 
 from mulle.catalog import Catalog, ledger
 from mulle.clock import ClockIds, SystemClock
-from mulle.testing.kills import acknowledged_before_death, die
+from mulle.testing.kills import acknowledged_before_death, die, fork
 from mulle.testing.soak import repeat
 
 
@@ -70,7 +70,7 @@ def test_killed_again_and_again(path: Path, things: Table) -> None:
 def test_processes_write_at_once_and_none_is_turned_away(path: Path, things: Table) -> None:
     children = []
     for tag in ("a", "b", "c"):
-        child = os.fork()
+        child = fork()
         if child == 0:
             clock = SystemClock()
             with Catalog.open(path, clock, ClockIds(clock)) as catalog:

@@ -130,6 +130,7 @@ def test_an_earlier_head_still_holds_when_the_ledger_has_grown(catalog: Catalog)
     assert verify(catalog, head).count == 6
 
 
+@pytest.mark.soak
 @settings(max_examples=repeat(60, 3000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_of_an_event_in_the_file_is_found(catalog: Catalog, place: float, bit: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mulle.hashing import digest_bytes
 from mulle.store import LocalStore
 from mulle.store.files import Files
-from mulle.testing.kills import LethalFiles, acknowledged_before_death
+from mulle.testing.kills import LethalFiles, acknowledged_before_death, fork
 from mulle.testing.soak import repeat
 from mulle.types import Digest
 
@@ -64,7 +64,7 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
     LocalStore(tmp_path)
     children = []
     for seed in (1, 2, 1):
-        child = os.fork()
+        child = fork()
         if child == 0:
             puts(tmp_path, seed)(lambda _: None)
             os._exit(0)

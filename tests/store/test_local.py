@@ -8,6 +8,7 @@ import pytest
 from mulle.errors import StoreError
 from mulle.hashing import digest_bytes, to_raw
 from mulle.store import LocalStore, pack
+from mulle.testing.kills import fork
 
 LARGE = 1_200_000
 
@@ -216,7 +217,7 @@ def test_what_living_writers_need_is_kept(root: Path) -> None:
 def test_a_forked_child_writes_a_pack_of_its_own(root: Path) -> None:
     store = LocalStore(root)
     store.put(b"parent")
-    child = os.fork()
+    child = fork()
     if child == 0:
         store.put(b"child")
         store.flush()

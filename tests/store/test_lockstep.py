@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
@@ -122,5 +123,5 @@ def _is_whole(path: Path) -> bool:
         return (pack.end_of(entries[-1]) if entries else pack.HEADER.size) == size
 
 
-TestStores = Stores.TestCase
+TestStores = pytest.mark.soak(Stores.TestCase)
 TestStores.settings = settings(max_examples=repeat(25, 1000), stateful_step_count=30, deadline=None)

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -80,5 +81,5 @@ class Power(RuleBasedStateMachine):
         assert self.stores[which].get(self.stores[which].put(data)) == data
 
 
-TestPower = Power.TestCase
+TestPower = pytest.mark.soak(Power.TestCase)
 TestPower.settings = settings(max_examples=repeat(100, 3000), stateful_step_count=40, deadline=None)

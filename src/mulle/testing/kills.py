@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def fork() -> int:
+    """`os.fork`, for tests that know what they do: Python warns of it where threads run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
 def acknowledged_before_death(
     work: Callable[[Callable[[str], None]], None], *, kill_after: float | None = None
 ) -> list[str]:
@@ -61,7 +69,7 @@ def acknowledged_before_death(
     an exception is an error.
     """
     receive, send = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         _be_child(work, receive, send)
     os.close(send)
