@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 TELLING = ("roc_auc", "log_loss", "accuracy", "r2", "rmse", "mae", "brier")
 DESCRIBING = ("share", "rows")
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)")
 NOTHING = "–"  # noqa: RUF001 - the dash that says so
 _INSTANT = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _TONES = {
@@ -91,7 +92,7 @@ def size(value: float | None) -> str:
     return f"{value:.1f} TB"
 
 
-def number(value: Any, digits: int = 4) -> str:
+def number(value: Any, digits: int = 4) -> str:  # noqa: PLR0911 - one line a kind of value
     """A number for a table: whole numbers by thousands, others to `digits` decimals."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
@@ -103,12 +104,19 @@ def number(value: Any, digits: int = 4) -> str:
         return f"{int(value):,}"
     if abs(value) >= 1000:  # noqa: PLR2004
         return f"{value:,.1f}"
-    return f"{value:.{digits}f}" if abs(value) >= 10**-digits else f"{value:.2e}"
+    if abs(value) >= 10**-digits:
+        return f"{value:.{digits}f}"
+    return f"{value:.2g}" if abs(value) >= 1e-4 else f"{value:.2e}"  # noqa: PLR2004
 
 
 def signed(value: float | None) -> str:
     """A change, with its sign."""
     return NOTHING if value is None else f"{value:+.4f}".replace("-", "−")  # noqa: RUF001 - a minus is as wide as a plus
+
+
+def tidy(text: str) -> str:
+    """A message with its instants as people write them."""
+    return _ISO.sub(lambda found: found[1] + ("" if found[2].startswith("00:00") else " " + found[2]), text)
 
 
 def cell(value: Any) -> str:

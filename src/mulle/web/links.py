@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-_PLAIN = {"prediction": "/predictions/", "run": "/runs/", "deployment": "/deployments/", "pipeline": "/pipelines/", "backtest": "/backtests/"}
+_PLAIN = {
+    "prediction": "/predictions/",
+    "run": "/runs/",
+    "deployment": "/deployments/",
+    "pipeline": "/pipelines/",
+    "backtest": "/backtests/",
+}
 _VERSIONED = {"model": "/models/", "dataset": "/datasets/"}
 _GRAPH_ONLY = {"step_run", "object"}
 

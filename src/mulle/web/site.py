@@ -114,6 +114,7 @@ def _templates() -> jinja2.Environment:
         "tone": formatting.tone,
         "signed": formatting.signed,
         "cell": formatting.cell,
+        "tidy": formatting.tidy,
         "brief": formatting.brief,
         "pretty": formatting.pretty,
         "reference": links.reference,

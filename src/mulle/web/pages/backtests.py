@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 LISTED = 100
 LESS_IS_BETTER = frozenset({"log_loss", "brier", "rmse", "mae"})
-TONES = {"done": "ok", "passed": "ok", "refused": "bad", "failed": "bad", "roll_back": "bad", "alert": "warn", "fired": "live"}
+TONES = {
+    "done": "ok",
+    "passed": "ok",
+    "refused": "bad",
+    "failed": "bad",
+    "roll_back": "bad",
+    "alert": "warn",
+    "fired": "live",
+}
 
 
 def routes(site: Site) -> list[Route]:

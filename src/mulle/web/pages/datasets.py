@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mulle.web.site import Site
 
 SAMPLE = 12
-LISTED = 60
+LISTED = 40
 
 
 def routes(site: Site) -> list[Route]:

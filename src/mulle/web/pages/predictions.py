@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from mulle.catalog.lineage import Graph
+from mulle.errors import UnknownNameError
 from mulle.web.forms import act, fields
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from mulle.catalog.lineage import Graph, Node
+    from mulle.catalog.lineage import Node
     from mulle.web.site import Site
 
 ORDER = ("prediction", "revision", "model_version", "run", "step_run", "dataset_version", "object")
@@ -42,7 +44,8 @@ def routes(site: Site) -> list[Route]:
 
     def lineage(request: Request) -> Response:
         subject = request.path_params["subject"]
-        why, impact = site.ws.lineage.why(subject), site.ws.lineage.impact(subject)
+        impact = site.ws.lineage.impact(subject)
+        why = _why(site, impact)
         nodes = {node.name: node for node in (*why.nodes, *impact.nodes)}
         return site.render(
             request,
@@ -59,6 +62,16 @@ def routes(site: Site) -> list[Route]:
         Route("/predictions/{id}/feedback", feedback, methods=["POST"]),
         Route("/lineage/{subject:path}", lineage),
     ]
+
+
+def _why(site: Site, impact: Graph) -> Graph:
+    """What the subject came from; nothing, for raw rows that are known by what contains them only."""
+    try:
+        return site.ws.lineage.why(impact.subject)
+    except UnknownNameError:
+        if len(impact.nodes) < 2:  # noqa: PLR2004 - the subject alone
+            raise
+        return Graph(impact.subject, impact.nodes[:1], [])
 
 
 def _chain(graph: Graph) -> list[tuple[str, list[Node]]]:

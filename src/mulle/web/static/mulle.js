@@ -77,6 +77,9 @@ document.addEventListener("click", (event) => {
   if (row && !target.closest("a, button, input, summary") && !String(getSelection())) location.href = row.dataset.href;
 });
 
+// A choice in a filter is made at once.
+document.addEventListener("change", (event) => event.target.closest("form[data-autosubmit]")?.requestSubmit());
+
 // In the search results the arrows walk, as in every palette.
 $("#search")?.addEventListener("keydown", (event) => {
   if (!["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) return;
