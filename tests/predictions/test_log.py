@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from tests.predictions.batches import BASE, batch
 
 from mulle.clock import SystemClock
+from mulle.errors import StoreError
 from mulle.predictions import PredictionLog
 from mulle.predictions.frames import SHADOW, Batch, encode, instant_of
 from mulle.spool import SpoolWriter
@@ -187,3 +189,47 @@ def test_an_answer_without_a_number_has_no_score(tmp_path: Path, log: Prediction
 
 def test_nothing_is_an_empty_log(log: PredictionLog) -> None:
     assert log.scan("delay").height == 0
+
+
+def test_many_small_files_become_one(tmp_path: Path, log: PredictionLog) -> None:
+    for minute in range(70):
+        spool(tmp_path, batch(f"p{minute:02d}", at=minute), writer=f"w{minute}")
+    log.compact()
+
+    fresh = PredictionLog(tmp_path / "predictions", tmp_path / "spool")
+
+    assert len(list((tmp_path / "predictions" / "delay").iterdir())) == 1
+    assert ids(fresh.scan("delay")) == [f"p{minute:02d}" for minute in range(70)]
+
+
+def test_a_reader_does_not_mind_a_merge(tmp_path: Path, log: PredictionLog) -> None:
+    for minute in range(63):
+        spool(tmp_path, batch(f"p{minute:02d}", at=minute), writer=f"w{minute}")
+    log.compact()
+    other = PredictionLog(tmp_path / "predictions", tmp_path / "spool")
+    before = other._files("delay")
+    spool(tmp_path, batch("p63", at=63))
+    log.compact()
+
+    stale = iter([before])
+    listed = other._files
+    other._files = lambda deployment: next(stale, None) or listed(deployment)  # type: ignore[method-assign]
+
+    assert len(ids(other.scan("delay"))) == 64
+
+
+def test_a_full_disk_leaves_the_spool_as_it_was(
+    tmp_path: Path, log: PredictionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool(tmp_path, batch("p1"))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pl.DataFrame, "write_parquet", full)
+        with pytest.raises(StoreError, match="No space left"):
+            log.compact()
+
+    assert ids(log.scan("delay")) == ["p1"]
+    assert log.compact().rows == 1

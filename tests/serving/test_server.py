@@ -199,6 +199,18 @@ def test_a_model_that_cannot_be_loaded_leaves_the_former_serving(server: Server,
     assert predict(server, [ROW])[1]["predictions"][0]["revision"] == 1
 
 
+def test_a_worker_that_starts_after_a_refused_plan_serves_the_former(server: Server, summing: Planes) -> None:
+    broken = summing.registry.show("sum@2")
+    summing.registry.prepare(broken)
+    (summing.registry.bundle_directory(broken) / "model.pkl").write_bytes(b"nonsense")
+    summing.deployments.deploy("sum", "sum@2")
+    server.refresh()
+
+    os.kill(server.pids[0], signal.SIGKILL)
+
+    assert predict(server, [ROW])[1]["predictions"][0]["revision"] == 1
+
+
 def test_a_port_in_use_is_told(summing: Planes) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -20,6 +20,7 @@ import msgspec
 import polars as pl
 from polars import selectors
 
+from mulle.errors import StoreError
 from mulle.predictions.frames import Batch
 
 INPUT, OUTPUT = "in.", "out."
@@ -78,10 +79,18 @@ def write(directory: Path, table: pl.DataFrame, source: str, *, durable: bool = 
     name = f"{bounds[0]:016d}_{bounds[1]:016d}_{bounds[2]}_{bounds[3]}_{source}.parquet"
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{name[:33]}.{os.getpid()}.tmp"
-    table.write_parquet(temporary, compression="lz4", statistics=False, metadata={"mulle": "predictions 1"})
-    if durable:
-        _sync(temporary)
-    temporary.replace(directory / name)
+    try:
+        table.write_parquet(temporary, compression="lz4", statistics=False, metadata={"mulle": "predictions 1"})
+        if durable:
+            _sync(temporary)
+        temporary.replace(directory / name)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"predictions cannot be written to {directory}",
+            cause=error.strerror or str(error),
+            cure=f"free space on the disk (df -h {directory}); what is in the spool stays there",
+        ) from error
     if durable:
         _sync(directory)
     return directory / name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from mulle.predictions.model import Compaction
 from mulle.spool import Segment, read_segment
 
 _ABANDONED_SECONDS = 600.0
+_SMALL_BYTES, _MANY_FILES = 1 << 20, 64
+_PATIENCE = 5
 
 
 class PredictionLog:
@@ -70,6 +72,9 @@ class PredictionLog:
         """As `scan`, with a column `in.<name>` an input and `out.<name>` an output: as it lies in the files."""
         low = microseconds(since) if since is not None else 0
         high = microseconds(until) if until is not None else 1 << 62
+        return _patiently(lambda: self._scanned(deployment, low, high))
+
+    def _scanned(self, deployment: str, low: int, high: int) -> pl.DataFrame:
         # the spool is read first: what is compacted meanwhile is then seen twice, never missed
         spooled = self._spooled().filter(pl.col("deployment") == deployment)
         chosen = [one for one in self._files(deployment) if one.high >= low and one.low < high]
@@ -80,6 +85,9 @@ class PredictionLog:
 
     def newest(self, deployment: str, limit: int, revision: int | None = None) -> pl.DataFrame:
         """The last answers that callers were given (no shadows), the newest first."""
+        return _patiently(lambda: self._newest(deployment, limit, revision))
+
+    def _newest(self, deployment: str, limit: int, revision: int | None) -> pl.DataFrame:
         found = _given(self._spooled().filter(pl.col("deployment") == deployment))
         for one in sorted(self._files(deployment), key=lambda file: file.high, reverse=True):
             kept = found if revision is None else found.filter(pl.col("revision") == revision)
@@ -91,6 +99,9 @@ class PredictionLog:
 
     def find(self, prediction: str) -> pl.DataFrame:
         """The one answer of that id, or an empty table."""
+        return _patiently(lambda: self._find(prediction))
+
+    def _find(self, prediction: str) -> pl.DataFrame:
         matching = self._spooled().filter(pl.col("id") == prediction)
         if matching.height:
             return _present(matching.head(1))
@@ -103,7 +114,7 @@ class PredictionLog:
         return pl.DataFrame()
 
     def compact(self) -> Compaction:
-        """Turn every ended segment of the spool into files; once or twice is the same."""
+        """Turn every ended segment of the spool into files, and many small files into one; may be repeated."""
         rows, written, segments = 0, [], 0
         for segment in self._ended():
             segments += 1
@@ -112,7 +123,22 @@ class PredictionLog:
                 written.append(str(path))
                 rows += table.height
             segment.path.unlink(missing_ok=True)
+        for deployment in {path.parent.name for path in map(Path, written)}:
+            self._merge(deployment)
         return Compaction(segments=segments, rows=rows, files=written)
+
+    def _merge(self, deployment: str) -> None:
+        """Put small files together. Killed in between, answers are in two files: readers count an id once."""
+        small = [one for one in self._files(deployment) if one.path.stat().st_size < _SMALL_BYTES]
+        if len(small) < _MANY_FILES:
+            return
+        table = _once(files.joined([self._cache.get(one.path) for one in small]))
+        kept = files.write(
+            self._directory / deployment, table, f"merged-{small[0].source}-{len(small)}", durable=self._durable
+        )
+        for one in small:
+            if one.path != kept:
+                one.path.unlink(missing_ok=True)
 
     def _ended(self) -> Iterator[Segment]:
         for path in sorted(self._spool.glob("*.seg")):
@@ -150,6 +176,16 @@ class PredictionLog:
                 table = files.joined([table, files.table_of(map(decode, segment.frames))])
             self._segments[path] = (segment.end, table)
         return files.joined([table for _, table in self._segments.values()])
+
+
+def _patiently(read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    """Read again when a file was merged away in between."""
+    for _ in range(_PATIENCE):
+        try:
+            return read()
+        except FileNotFoundError:
+            continue
+    return read()
 
 
 def _is_old(path: Path) -> bool:

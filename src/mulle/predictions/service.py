@@ -78,20 +78,13 @@ class Predictions:
     @verb("read")
     def show(self, id: str) -> Prediction:  # noqa: A002 - the word of the vocabulary
         """One answer: the inputs it was given for, the outputs, and its label if that is known."""
-        id = id.removeprefix("prediction:")  # noqa: A001
-        table = self.log.find(id)
-        if table.height == 0:
-            raise unknown("prediction", id, [], cure="mulle predictions list --deployment NAME")
-        row = table.row(0, named=True)
+        table = self._found(id)
         label = self._label(table)
-        return Prediction(
-            **{name: row[name] for name in ("id", "at", "deployment", "revision", "model", "role", "key", "score")},
-            latency_us=row["latency_us"],
-            inputs=_members(row, INPUT),
-            output=_members(row, OUTPUT),
-            label=label[0] if label else None,
-            labelled=label[1] if label else None,
-        )
+        return _prediction(table, label)
+
+    def record(self, id: str) -> Prediction:  # noqa: A002 - the word of the vocabulary
+        """One answer as it was logged, without looking for its label: quick, for lineage."""
+        return _prediction(self._found(id), None)
 
     @verb("read")
     def labels(self, deployment: str, limit: int = 20) -> Labelled:
@@ -129,7 +122,7 @@ class Predictions:
             raise UsageError(
                 f"{label!r} is not a label", cause="a label is one value", cure="give a number, a text, true or false"
             )
-        prediction = self.show(id)
+        prediction = self.record(id)
         with self.catalog.write() as tx:
             event = tx.event(f"prediction:{prediction.id}", {"deployment": prediction.deployment})
             values = {"deployment": prediction.deployment, "label": label, "at": tx.now, "event": event}
@@ -175,6 +168,13 @@ class Predictions:
         known = truth.known_labels(self.data, self._inputs(deployment, since), self.catalog.clock.now(), since)
         return truth.joined(found, known, self._given(deployment))
 
+    def _found(self, id_: str) -> pl.DataFrame:
+        name = id_.removeprefix("prediction:")
+        table = self.log.find(name)
+        if table.height == 0:
+            raise unknown("prediction", name, [], cure="mulle predictions list --deployment NAME")
+        return table
+
     def _inputs(self, deployment: str, since: datetime | None) -> Inputs:
         newest = self.log.newest(deployment, 1)
         if newest.height == 0:
@@ -208,6 +208,18 @@ class Predictions:
         names = set(self._deployments())
         if deployment not in names:
             raise unknown("deployment", deployment, names, cure="mulle deployments list")
+
+
+def _prediction(table: pl.DataFrame, label: tuple[Any, datetime] | None) -> Prediction:
+    row = table.row(0, named=True)
+    return Prediction(
+        **{name: row[name] for name in ("id", "at", "deployment", "revision", "model", "role", "key", "score")},
+        latency_us=row["latency_us"],
+        inputs=_members(row, INPUT),
+        output=_members(row, OUTPUT),
+        label=label[0] if label else None,
+        labelled=label[1] if label else None,
+    )
 
 
 def _members(row: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class WorkerProcess:
             pass_fds=(listening.fileno(), theirs.fileno()),
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C is for the supervisor, which lets its workers drain
         )
         theirs.close()
         self.send(Message("settings", counters=msgspec.to_builtins(settings)))
@@ -107,15 +108,28 @@ class Supervisor:
         self.restarts = 0
 
     def apply(self, plan: Plan, timeout: float = _START_SECONDS) -> str:
-        """Have every worker serve a plan; returns when all have said so: "" or what one of them found wrong with it."""
-        self._plan = plan
+        """Have every worker serve a plan; returns when all have said so: "" or what one of them found wrong with it.
+
+        A plan that one of them refuses is taken back: the former one serves on, in workers that start later too.
+        """
+        former, self._plan = self._plan, plan
         self.tend()
-        for worker in self.workers.values():
-            if worker.generation != plan.generation:
+        self._send(plan)
+        error = self._awaited(plan.generation, timeout)
+        if error:
+            self._plan = former
+            self._send(former)
+        return error
+
+    def _send(self, plan: Plan) -> None:
+        if plan.generation:
+            for worker in self.workers.values():
                 worker.send(Message("apply", plan=plan))
+
+    def _awaited(self, generation: int, timeout: float) -> str:
         deadline = self._clock.monotonic() + timeout
         with self._heard:
-            while (state := self._state(plan.generation)) is None:
+            while (state := self._state(generation)) is None:
                 left = deadline - self._clock.monotonic()
                 if left <= 0:
                     return f"the workers did not load the models within {timeout:.0f} s"
@@ -135,14 +149,14 @@ class Supervisor:
 
     def tend(self) -> None:
         """Replace workers that have died, and exchange counters."""
-        for place, deaths in self._deaths.items():
+        for place in self._deaths:
             worker = self.workers.get(place)
             if worker is not None and worker.alive:
                 continue
             now = self._clock.monotonic()
-            if worker is not None and (not deaths or self.workers.get(place) is worker):
+            if worker is not None:
                 self._bury(place, worker, now)
-            recent = [at for at in deaths if now - at < _START_SECONDS]
+            recent = [at for at in self._deaths[place] if now - at < _START_SECONDS]
             wait = _BACKOFF_SECONDS[min(len(recent), len(_BACKOFF_SECONDS) - 1)]
             if not recent or now - recent[-1] >= wait:
                 self._start(place)
@@ -157,10 +171,9 @@ class Supervisor:
 
     def _start(self, place: int) -> None:
         self._started += 1
-        worker = WorkerProcess(self._listening, self._settings(self._started), self._wake)
+        self.workers[place] = WorkerProcess(self._listening, self._settings(self._started), self._wake)
         if self._plan.generation:
-            worker.send(Message("apply", plan=self._plan))
-        self.workers[place] = worker
+            self.workers[place].send(Message("apply", plan=self._plan))
 
     def _exchange(self) -> None:
         """Tell each worker what the others and the dead have counted, so that any of them can answer for all."""

@@ -51,8 +51,8 @@ class Resolving:
 
     def prediction(self, identity: str) -> tuple[Node, str]:
         """The revision that gave an answer, and the digest of the answer's record."""
-        found = self._predictions.show(identity)
-        record = msgspec.to_builtins(msgspec.structs.replace(found, label=None, labelled=None))
+        found = self._predictions.record(identity)
+        record = msgspec.to_builtins(found)
         return Node("revision", f"revision:{found.deployment}/{found.revision}"), digest_value(record)
 
     def contents(self, version: str) -> Sequence[str]:
