@@ -27,7 +27,7 @@ def told(step: StepRun, failure: Failure) -> dict[str, str]:
     return {
         "error": f"the step '{step.name}' failed: {failure.kind}: {failure.message}",
         "cause": failure.where,
-        "cure": f"mend it and run again; what it printed: mulle runs logs {step.id}",
+        "cure": failure.cure or f"mend it and run again; what it printed: mulle runs logs {step.id}",
     }
 
 

@@ -164,10 +164,10 @@ def explain(error: BaseException) -> Failure:
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}: {(error.text or '').strip()}"
     trace = "".join(traceback.format_exception(error))
-    message = error.message if isinstance(error, MulleError) else str(error)
-    if isinstance(error, MulleError) and error.cause and not where:
-        where = error.cause
-    return Failure(type(error).__name__, message, where, trace, final=isinstance(error, MulleError))
+    if not isinstance(error, MulleError):
+        return Failure(type(error).__name__, str(error), where, trace)
+    causes = [cause for cause in (where, error.cause) if cause]
+    return Failure(type(error).__name__, error.message, "\n".join(causes), trace, final=True, cure=error.cure or "")
 
 
 def _is_users(filename: str) -> bool:

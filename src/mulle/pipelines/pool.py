@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -27,7 +28,8 @@ class ProcessPool:
     """An executor over processes of this machine.
 
     A worker is started with the thread limits of its tasks' `cpus` in its environment, so that libraries which read
-    them only once obey too; it takes tasks with the same number. Steps hold `cpus` of the capacity while they run.
+    them only once obey too; it takes tasks with the same number. Steps hold `cpus` of the capacity, and
+    the memory that they ask for, while they run.
     """
 
     elsewhere = True
@@ -37,6 +39,7 @@ class ProcessPool:
         self._place = place
         self._threads = ThreadPoolExecutor(self.capacity, thread_name_prefix="mulle-pool")
         self._free = self.capacity
+        self._used_memory = 0
         self._changed = threading.Condition()
         self._idle: list[_Worker] = []
         self._busy: dict[str, _Worker] = {}
@@ -64,20 +67,23 @@ class ProcessPool:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _perform(self, task: Task) -> Outcome:
-        cpus = min(task.cpus, self.capacity)
-        self._admit(cpus)
+        cpus, memory = min(task.cpus, self.capacity), min(task.memory, _memory())
+        self._admit(cpus, memory)
         try:
             return self._on_worker(task, cpus)
         finally:
             with self._changed:
                 self._free += cpus
+                self._used_memory -= memory
                 self._cancelled.discard(task.step_run)
                 self._changed.notify_all()
 
-    def _admit(self, cpus: int) -> None:
+    def _admit(self, cpus: int, memory: int) -> None:
+        """Wait until the machine has what the task asks for."""
         with self._changed:
-            self._changed.wait_for(lambda: self._free >= cpus)
+            self._changed.wait_for(lambda: self._free >= cpus and self._used_memory + memory <= _memory())
             self._free -= cpus
+            self._used_memory += memory
 
     def _on_worker(self, task: Task, cpus: int) -> Outcome:
         if task.step_run in self._cancelled or self._closed:
@@ -180,6 +186,14 @@ class _Worker:
         cause = "; the machine may have run out of memory" if code == -signal.SIGKILL else ""
         message = f"its worker process ended {how}{cause}"
         return Failure("WorkerDied", message, f"the step '{task.name}'", message)
+
+
+@lru_cache(maxsize=1)
+def _memory() -> int:
+    """How many bytes this machine has for processes."""
+    from mulle.resources import machine  # noqa: PLC0415 - start-up time: a run that executes nothing never asks
+
+    return machine().memory_bytes
 
 
 def _environment(cpus: int) -> dict[str, str]:

@@ -77,6 +77,7 @@ class Failure(msgspec.Struct, frozen=True):
     trace: str
     final: bool = False
     """Trying again cannot help."""
+    cure: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):
