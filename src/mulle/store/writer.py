@@ -11,7 +11,7 @@ from mulle.store.files import Files, write_all
 from mulle.store.index import PackIndex, intact, is_suspect
 from mulle.store.sealed import Location
 
-PACK_LIMIT = 64 << 20
+PACK_LIMIT = 16 << 20
 _NEVER = -1
 
 
