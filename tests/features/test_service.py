@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -35,10 +36,11 @@ def next_wind(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 @pytest.fixture
-def features(catalog: Catalog, store: MemoryStore, data: DataService, tmp_path: Path) -> FeatureService:
+def features(catalog: Catalog, store: MemoryStore, data: DataService, tmp_path: Path) -> Iterator[FeatureService]:
     online = SqliteOnline(tmp_path / "online.db", durable=False)
     views = {view.name: view for view in (wind, next_wind)}
-    return FeatureService(catalog, store, data, online, views=lambda: views, roots=[Path(__file__).parent])
+    yield FeatureService(catalog, store, data, online, views=lambda: views, roots=[Path(__file__).parent])
+    online.close()
 
 
 def commit(data: DataService, first: int, last: int) -> None:

@@ -102,7 +102,11 @@ class SqliteOnline:
         self._lock = threading.Lock()
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection().executescript(_TABLES)
+            try:
+                self._connection().executescript(_TABLES)
+            except sqlite3.Error:
+                self.close()
+                raise
 
     def write(self, view: OnlineView, rows: Iterable[OnlineRow]) -> None:
         packed = [(view.name, _encode(r.key), r.event, r.available, r.expires, _encode(r.values)) for r in rows]
@@ -166,11 +170,11 @@ class SqliteOnline:
         """This thread's connection; after a fork a new one, since SQLite's cannot be shared with the parent."""
         if getattr(self._local, "pid", None) != os.getpid():
             connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            with self._lock:
+                self._open.append(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
             self._local.connection, self._local.pid = connection, os.getpid()
-            with self._lock:
-                self._open.append(connection)
         held: sqlite3.Connection = self._local.connection
         return held
 

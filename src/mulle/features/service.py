@@ -101,6 +101,10 @@ class FeatureService:
         held = [self._held(name) for name in views]
         return tuple(self._entity(held, entity, at) for entity in entities)
 
+    def close(self) -> None:
+        """Release the online store."""
+        self._online.close()
+
     def _entity(self, views: Sequence[OnlineView], entity: Mapping[str, Any], at: int) -> OnlineFeatures:
         features: dict[str, Any] = {}
         missing: list[str] = []

@@ -108,6 +108,8 @@ class Workspace:
         """Let go of files and processes."""
         for executor in self.__dict__.pop("_executors", {}).values():
             executor.close()
+        if "features" in self.__dict__:
+            self.features.close()
         self.catalog.close()
 
     def __enter__(self) -> Self:
