@@ -4,17 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.web.shop import project
+from tests.web.shop import START, project
 
 from mulle.client import Client
+from mulle.clock import VirtualClock
 from mulle.errors import AccessError, UsageError
-from mulle.server import listen
+from mulle.server import keep_turning, listen
+from mulle.workspace import Workspace
 
 
 @pytest.fixture
@@ -45,6 +50,19 @@ def test_the_pages_are_guarded_too(running: tuple[str, subprocess.Popen[str]]) -
         urllib.request.urlopen(request)
     assert refused.value.code == 403
     refused.value.close()
+
+
+def test_the_wheel_keeps_turning_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    project(tmp_path, days=2)
+    stopping = threading.Event()
+    with Workspace.create(tmp_path, clock=VirtualClock(START + timedelta(days=2))) as workspace:
+        wheel = threading.Thread(target=keep_turning, args=(workspace, stopping))
+        wheel.start()
+        while not workspace.data.list():
+            time.sleep(0.05)
+        stopping.set()
+        wheel.join(timeout=20)
+        assert not wheel.is_alive()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org"])

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
 
+import mulle
+from mulle.web.pages.runs import BEAT
 from mulle.workspace import Workspace
 
 STARTS = ["/", "/runs", "/pipelines", "/datasets", "/models", "/deployments", "/timeline", "/backtests", "/audit"]
@@ -119,6 +125,22 @@ def test_a_run_that_ended_ends_its_stream_at_once(pages: TestClient, lived: Work
     text = pages.get(f"/runs/{run.id}/live").text
     assert text.startswith('event: points\ndata: {"loss":')
     assert text.endswith('event: end\ndata: "succeeded"\n\n')
+
+
+def test_a_run_that_runs_is_followed_until_it_ends(empty: TestClient, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as reader:
+        with mulle.start_run(path=tmp_path) as run:
+            mulle.log_metric("loss", 0.5, 0)
+            following = reader.submit(empty.get, f"/runs/{run}/live")
+            time.sleep(BEAT * 1.5)
+            mulle.log_metric("loss", 0.25, 1)
+            time.sleep(BEAT * 1.5)
+        events = following.result().text
+    assert [json.loads(data)["loss"]["values"] for data in re.findall("points\ndata: (.*)", events)] == [
+        [0.5],
+        [0.5, 0.25],
+    ]
+    assert events.endswith('event: end\ndata: "succeeded"\n\n')
 
 
 def test_an_unknown_name_is_told_with_its_cure(pages: TestClient) -> None:
