@@ -38,6 +38,10 @@ def test_each_command_shows_examples(mulle: Mulle) -> None:
     assert lacking == []
 
 
+def test_each_command_answers_programs() -> None:
+    assert [path for path, command in leaves() if "as_json" not in {param.name for param in command.params}] == []
+
+
 def test_each_option_says_what_it_is_for() -> None:
     silent = [
         f"{path} {option.opts[0]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.cli.said import Mulle
 
 from mulle.cli.main import call
+from mulle.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -157,3 +159,34 @@ def test_a_backtest_compares_policies(answer: Any, mulle: Mulle, project: Path) 
     assert (code, list(found["policies"])) == (0, ["never"])
     assert found["policies"]["never"]["retrainings"] == 0
     assert "(oracle)" in mulle("-C", project, "backtest", "show", found["id"]).out
+
+
+def test_a_server_answers_like_the_workspace(answer: Any, project: Path) -> None:
+    with Workspace.open(project) as ws, ws.serve("bikes", port=0) as server:
+        code, found = answer("predict", "--rows", str(project / "example.json"), "--url", server.url)
+    assert (code, set(found[0]) >= {"id", "revision", "output"}) == (0, True)
+
+
+def test_a_server_that_is_not_there(answer: Any, project: Path) -> None:
+    code, found = answer("predict", "--rows", str(project / "example.json"), "--url", "http://127.0.0.1:9")
+    assert (code, found["cure"]) == (1, "start it: mulle serve bikes")
+
+
+@pytest.mark.parametrize("command", ["serve", "server"])
+def test_a_port_in_use_is_told(answer: Any, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, found = answer(command, "--port", str(taken.getsockname()[1]))
+    assert code in (1, 2)
+    assert "in use" in found["error"] + found["cause"]
+
+
+def test_a_version_is_checked_out(answer: Any, tmp_path: Path) -> None:
+    _, found = answer("data", "checkout", "bicycles@1", str(tmp_path / "first.csv"))
+    assert Path(found["path"]).read_text().startswith("day,station")
+
+
+def test_a_file_is_committed_as_it_is_declared(answer: Any, project: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("day,station\n2026-01-06T00:00:00Z,park\n")
+    code, found = answer("data", "commit", "bicycles", str(tmp_path / "more.csv"), "--append")
+    assert code == 1
+    assert "bicycles" in found["error"]

@@ -156,11 +156,12 @@ def _one_version(version: Any) -> None:
 )
 @click.argument("ref")
 @click.argument("path", type=click.Path(path_type=Path))
+@json_option
 @pass_state
-def checkout(state: State, ref: str, path: Path) -> None:
+def checkout(state: State, ref: str, path: Path, as_json: bool) -> None:
     """Write a version's files or table to a path."""
-    state.ws.data.checkout(ref, path)
-    output.say(f"{ref} → {path}")
+    written = {"ref": state.ws.data.resolve(ref).ref, "path": state.ws.data.checkout(ref, path)}
+    output.emit(written, as_json=as_json, show=lambda _: output.say(f"{written['ref']} → {written['path']}"))
 
 
 @data.command("collect", examples=("mulle data collect", "mulle data collect flights --until 2013-03-01"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from mulle.cli import output
 from mulle.cli.deploy import one_deployment
 from mulle.cli.lazy import Command
-from mulle.cli.state import State, pass_state
+from mulle.cli.state import State, json_option, pass_state
 
 _port = click.option("--port", default=None, type=click.IntRange(0, 65535), help="0 takes any free one.")
 _host = click.option("--host", default=None, help="The address to listen on; loopback by default.")
@@ -20,8 +22,9 @@ _host = click.option("--host", default=None, help="The address to listen on; loo
 @_host
 @_port
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes that answer.")
+@json_option
 @pass_state
-def serve(state: State, deployment: str, host: str | None, port: int | None, workers: int) -> None:
+def serve(state: State, *, deployment: str, host: str | None, port: int | None, workers: int, as_json: bool) -> None:
     """Answer prediction requests over HTTP.
 
     It goes on until Ctrl-C; the port is one above that of `mulle server`. POST /predict/DEPLOYMENT takes
@@ -34,7 +37,7 @@ def serve(state: State, deployment: str, host: str | None, port: int | None, wor
         name, host=host or settings.host, port=settings.port + 1 if port is None else port, workers=workers
     )
     with server:
-        output.say(f"{name} answers at {server.url}/predict/{name} (Ctrl-C stops it)")
+        _announce({"deployment": name, "url": f"{server.url}/predict/{name}"}, f"{name} answers", as_json=as_json)
         server.wait()
 
 
@@ -42,8 +45,9 @@ def serve(state: State, deployment: str, host: str | None, port: int | None, wor
 @_host
 @_port
 @click.option("--turn/--no-turn", default=True, help="Whether triggers fire and rollouts move.")
+@json_option
 @pass_state
-def server(state: State, host: str | None, port: int | None, turn: bool) -> None:
+def server(state: State, *, host: str | None, port: int | None, turn: bool, as_json: bool) -> None:
     """Keep the wheel turning, with the web UI and the HTTP API.
 
     It goes on until Ctrl-C: triggers fire, rollouts move, monitors look, and the pages show it.
@@ -56,5 +60,11 @@ def server(state: State, host: str | None, port: int | None, turn: bool) -> None
         host=host or settings.host,
         port=settings.port if port is None else port,
         turn=turn,
-        on_start=lambda url: output.say(f"mulle is at {url} (Ctrl-C stops it)"),
+        on_start=lambda url: _announce({"url": url}, "mulle is", as_json=as_json),
     )
+
+
+def _announce(where: dict[str, str], who: str, *, as_json: bool) -> None:
+    """Say where it is before it blocks, so that a script that started it can go on."""
+    output.emit(where, as_json=as_json, show=lambda _: output.say(f"{who} at {where['url']} (Ctrl-C stops it)"))
+    sys.stdout.flush()

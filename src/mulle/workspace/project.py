@@ -61,8 +61,8 @@ def load(settings: Settings) -> Project:
             cure='write it, or set [project] module = "…" in mulle.toml',
         )
     _forget_other_projects(root)
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    # First, whatever was loaded before: another project may have modules of the same names.
+    sys.path[:] = [str(root), *(entry for entry in sys.path if entry != str(root))]
     with collecting() as definitions:
         try:
             importlib.import_module(settings.module)
