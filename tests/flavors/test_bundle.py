@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from mulle.access import Signer
 from mulle.errors import FlavorError
-from mulle.flavors import Model, columns_of, load, restore, save
+from mulle.flavors import Model, columns_of, load, read, restore, save
+from mulle.flavors import bundle as bundles
 from mulle.testing.models import Leaning, Summing
 
 EXAMPLE = pl.DataFrame({"a": [1.0, 2.0, None], "b": [3, 4, 5]})
@@ -104,3 +106,24 @@ def test_a_model_that_answers_too_little_is_told(tmp_path: Path, signer: Signer)
 
     with pytest.raises(FlavorError, match="one value a row"):
         save(Model(Short(), example=EXAMPLE), tmp_path / "bundle", signer)
+
+
+class Hours:
+    """The hour of an instant."""
+
+    def predict(self, columns: Any) -> Any:
+        at = columns["at"].astype("datetime64[us]").astype("int64")
+        return (at // 3_600_000_000 % 24).astype(np.float64)
+
+
+@pytest.mark.parametrize("at", [datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 1, 1, 5)])  # noqa: DTZ001
+def test_instants_survive_the_way_to_the_disk_and_back(tmp_path: Path, signer: Signer, at: datetime) -> None:
+    rows = pl.DataFrame({"at": [at], "day": [at.date()]})
+    save(Model(Hours(), example=rows), tmp_path / "bundle", signer)
+
+    found = load(tmp_path / "bundle", signer).predict(
+        bundles.example(tmp_path / "bundle", read(tmp_path / "bundle")), 1
+    )
+
+    assert found["prediction"].tolist() == [5.0]
+    assert restore(folder, signer).predict(rows)["prediction"].tolist() == [5.0]

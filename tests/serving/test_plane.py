@@ -175,3 +175,21 @@ def test_ids_sort_in_the_order_they_were_made(planes: Planes) -> None:
 
     assert made == sorted(set(made))
     assert {(len(one), one[14], one[19] in "89ab") for one in made} == {(36, "7", True)}
+
+
+class Hours:
+    """The hour of an instant."""
+
+    def predict(self, columns: Mapping[str, Any]) -> Any:
+        return (columns["at"].astype("int64") // 3_600_000_000 % 24).astype(float)
+
+
+def test_instants_are_taken_from_json(planes: Planes) -> None:
+    planes.register("hours", Model(Hours(), example=pl.DataFrame({"at": [planes.now]})))
+    planes.deployments.deploy("hours", "hours@1")
+    spool = Kept()
+    plane = plane_of(planes, spool)
+
+    plane.turn([ask(plane, "hours", {"at": "2013-01-01T07:00:00+02:00"}, {"at": "2013-01-01T06:00:00Z"})])
+
+    assert spool.batches[0].scores == [5.0, 6.0]

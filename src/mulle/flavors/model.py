@@ -73,4 +73,8 @@ def restore(directory: Path, signer: Sealer | None = None) -> Model:
     rows = pl.DataFrame(msgspec.json.decode((directory / "example.json").read_bytes()), strict=False)
     kinds = {"float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean, "str": pl.String}
     typed = [pl.col(one.name).cast(kinds[one.kind]) for one in bundle.signature.inputs if one.kind in kinds]
+    typed += [
+        pl.col(one.name).str.to_datetime(time_zone="UTC") for one in bundle.signature.inputs if one.kind == "datetime"
+    ]
+    typed += [pl.col(one.name).str.to_date() for one in bundle.signature.inputs if one.kind == "date"]
     return Model(native, example=rows.with_columns(typed), outputs=bundle.outputs)

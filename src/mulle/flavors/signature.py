@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -97,7 +98,7 @@ def _array(series: Any, kind: Kind) -> Any:
         found[:] = series.cast(_text()).to_list()
         return found
     if kind in ("datetime", "date"):
-        return series.to_numpy()
+        return series.to_numpy().astype("datetime64[us]")
     if kind == "int" and series.null_count() == 0 and series.dtype.is_integer():
         return series.to_numpy()
     return series.cast(_float()).to_numpy()
@@ -127,10 +128,19 @@ def array_from(values: Sequence[Any], kind: Kind) -> Any:
         found[:] = values
         return found
     if kind in ("datetime", "date"):
-        return np.array(values, dtype="datetime64[us]")
+        return np.array([_naive(value) for value in values], dtype="datetime64[us]")
     if kind == "int" and None not in values:
         return np.array(values, dtype=np.int64)
     return np.array(values, dtype=np.float64)
+
+
+def _naive(value: Any) -> Any:
+    """An instant or day as numpy takes it: in UTC, without saying so."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
 
 
 def matrix(columns: Columns, names: Sequence[str], n: int, dtype: Any = np.float64) -> Any:
