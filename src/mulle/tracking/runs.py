@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mulle.errors import unknown
+from mulle.hashing import digest_value
 from mulle.tracking.model import Artifact, Point, Process, Run, RunStatus
 from mulle.tracking.process import lives, this_process
 from mulle.tracking.tables import artifact, metric_chunk, metric_latest, param, run, run_owner
@@ -61,7 +62,8 @@ def create(
     }
     tx.execute(insert(run).values(row))
     link(tx, run_id, [run_id])
-    tx.node("run", f"run:{run_id}")
+    about = [kind, pipeline, dict(params), as_of, project_version]
+    tx.node("run", f"run:{run_id}", digest_value(about))
     tx.event(f"run:{run_id}", {"status": "running", "pipeline": pipeline}, verb=f"{kind}.start")
     return run_id
 

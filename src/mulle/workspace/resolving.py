@@ -53,7 +53,8 @@ class Resolving:
         """The revision that gave an answer, and the digest of the answer's record."""
         found = self._predictions.record(identity)
         record = msgspec.to_builtins(found)
-        return Node("revision", f"revision:{found.deployment}/{found.revision}"), digest_value(record)
+        bundle = self._models.show(found.model).bundle
+        return Node("revision", f"revision:{found.deployment}/{found.revision}", bundle), digest_value(record)
 
     def contents(self, version: str) -> Sequence[str]:
         """The digests of a dataset version's objects: its parts or files."""
