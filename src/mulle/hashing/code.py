@@ -85,6 +85,8 @@ class _Reach:
         self._roots = roots
         self._parts: dict[str, _Part] = {}
         self._installed: set[str] = set()
+        self._paths: dict[str, Path | None] = {}
+        self._modules: dict[str, sources.Source] = {}
         self._reads_docs = False
         self._read: dict[Path, sources.Stamp] = {}
         self._waiting: list[tuple[str, sources.Source, References]] = []
@@ -103,6 +105,18 @@ class _Reach:
         target = self._enter_live(function)
         self._follow()
         return target
+
+    def _find(self, module: str) -> Path | None:
+        """The module's file, looked for once; None when it is not the project's."""
+        if module not in self._paths:
+            self._paths[module] = sources.find(module, self._roots)
+        return self._paths[module]
+
+    def _source(self, module: str, path: Path) -> sources.Source:
+        """The module's source, looked at once."""
+        if module not in self._modules:
+            self._modules[module] = sources.read(module, path)
+        return self._modules[module]
 
     def _digest(self, part: _Part) -> Digest:
         hasher = Hasher()
@@ -139,10 +153,10 @@ class _Reach:
         value = inspect.unwrap(value)
         value = getattr(value, "__func__", value)
         module, qualname = getattr(value, "__module__", None) or "", getattr(value, "__qualname__", "")
-        path = sources.find(module, self._roots) if module else None
+        path = self._find(module) if module else None
         if path is None:
             return self._foreign(value, module, qualname)
-        source = sources.read(module, path)
+        source = self._source(module, path)
         top, _, rest = qualname.partition(".")
         if not rest and top in source.names:
             return self._name(source, top)
@@ -197,17 +211,17 @@ class _Reach:
 
     def _resolve_in(self, module: str, chain: tuple[str, ...]) -> str:
         """What a chain of names stands for when it starts at a module."""
-        path = sources.find(module, self._roots)
+        path = self._find(module)
         if path is None:
-            if chain and sources.find(f"{module}.{chain[0]}", self._roots) is not None:  # a namespace package
+            if chain and self._find(f"{module}.{chain[0]}") is not None:  # a namespace package
                 return self._resolve_in(f"{module}.{chain[0]}", chain[1:])
             return self._outside(module.partition(".")[0], ".".join([module, *chain]))
         if chain and chain[0] in {"__name__", "__file__", "__path__", "__doc__"}:
             return module
         if not chain or chain[0].startswith("__"):
             return self._module(module)
-        source = sources.read(module, path)
-        if chain[0] not in source.names and sources.find(f"{module}.{chain[0]}", self._roots) is not None:
+        source = self._source(module, path)
+        if chain[0] not in source.names and self._find(f"{module}.{chain[0]}") is not None:
             return self._resolve_in(f"{module}.{chain[0]}", chain[1:])
         return self._resolve_name(source, chain)
 
@@ -261,10 +275,10 @@ class _Reach:
 
     def _module(self, name: str) -> str:
         """Enter a whole module."""
-        path = sources.find(name, self._roots)
+        path = self._find(name)
         assert path is not None
         if name not in self._parts:
-            source = sources.read(name, path)
+            source = self._source(name, path)
             self._enter(name, source, [source.tree])
             for star in source.stars:
                 self._parts[name].links.add(("*", self._resolve_in(source.absolute(star.origin), ())))

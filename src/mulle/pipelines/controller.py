@@ -11,9 +11,10 @@ from mulle.errors import PipelineError
 from mulle.hashing import sources
 from mulle.pipelines import graph as graphs
 from mulle.pipelines import values
-from mulle.pipelines.driver import Driver, Plan
+from mulle.pipelines.driver import Driver
 from mulle.pipelines.keys import Codes, Inputs
 from mulle.pipelines.memo import Memo
+from mulle.pipelines.plan import Plan
 from mulle.pipelines.task import Reading
 from mulle.pipelines.values import Shelf
 from mulle.types import Digest

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,8 @@ from mulle.pipelines import effects, journal, keys, memo
 from mulle.pipelines.describing import described, plain, returned, text, told, versions_in
 from mulle.pipelines.model import Ending, Progress, RunResult, StepResult, StepRun, StepStatus, ValueRef
 from mulle.pipelines.perform import explain
-from mulle.pipelines.task import Argument, Failure, Outcome, Reading, Task
+from mulle.pipelines.plan import Ongoing, Plan
+from mulle.pipelines.task import Failure, Outcome, Task
 from mulle.tracking import runs
 from mulle.tracking.ingest import ingest
 from mulle.types import Digest
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mulle.catalog import Catalog, Tx
-    from mulle.data.model import Version as DatasetVersion
     from mulle.pipelines.executor import Executor
-    from mulle.pipelines.graph import Graph, Node
-    from mulle.pipelines.keys import Codes, Inputs
+    from mulle.pipelines.graph import Node
     from mulle.pipelines.values import Shelf
 
 _POLL_SECONDS = 0.05
@@ -39,38 +37,8 @@ _BACKOFF_SECONDS = 0.2
 _LONGEST_BACKOFF = 30.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All that is fixed when a run begins."""
-
-    graph: Graph
-    heads: Mapping[str, DatasetVersion]
-    as_of: datetime | None
-    codes: Codes
-    inputs: Inputs
-    readings: Mapping[str, Reading]
-    project_version: str
-
-
 class _CancelledError(Exception):
     """Somebody asked for the run's end."""
-
-
-@dataclass(eq=False)
-class _Step:
-    """A node of the run on its way."""
-
-    node: Node
-    row: StepRun
-    before: list[str]
-    """The names of the steps whose outputs it takes."""
-    arguments: dict[str, Argument] = field(default_factory=dict)
-    owner: str = ""
-    worth: float = 0.0
-    not_before: float = 0.0
-    asked: bool = False
-    """The memo was asked and does not know it; it is asked again right before the step would begin."""
-    reported: StepStatus = "pending"
 
 
 class Driver:
@@ -86,12 +54,12 @@ class Driver:
         self._executor = executor
         self._plan = plan
         self._run = ""
-        self._steps: dict[str, _Step] = {}
+        self._steps: dict[str, Ongoing] = {}
         self._outputs: dict[str, list[ValueRef]] = {}
-        self._running: dict[Future[Outcome], _Step] = {}
-        self._waiting: dict[str, _Step] = {}
+        self._running: dict[Future[Outcome], Ongoing] = {}
+        self._waiting: dict[str, Ongoing] = {}
         """Steps whose key another run computes now, and steps that are to be tried again."""
-        self._failure: tuple[_Step, Failure] | None = None
+        self._failure: tuple[Ongoing, Failure] | None = None
         self._versions: list[str] = []
         self._facts = 0
         self._tell: Callable[[Progress], None] | None = None
@@ -121,7 +89,7 @@ class Driver:
     def _begin(self) -> None:
         for position, node in enumerate(self._plan.graph.nodes):
             row = StepRun(id=self._catalog.ids.new(), run="", name=node.name, kind=node.kind, position=position)
-            self._steps[node.name] = _Step(node, row, [before.name for before in node.depends()])
+            self._steps[node.name] = Ongoing(node, row, [before.name for before in node.depends()])
             if not self._steps[node.name].before:
                 self._identify(self._steps[node.name])
         self._shelf.store.flush()
@@ -141,21 +109,21 @@ class Driver:
             launched = self._advance(tx, known)
         self._launch(launched)
 
-    def _settle(self, finished: list[tuple[_Step, Outcome]]) -> None:
+    def _settle(self, finished: list[tuple[Ongoing, Outcome]]) -> None:
         """Record what came to an end and what may begin by it, in one transaction."""
         if not finished and not self._waiting:
             return
         if any(outcome.facts for _, outcome in finished):
-            ingest(self._catalog, self._workspace / "spool" / "metrics")
+            self._ingest()
         with self._transaction() as (tx, known):
             for step, outcome in finished:
                 self._record(tx, known, step, outcome)
             launched = self._advance(tx, known)
         self._launch(launched)
 
-    def _advance(self, tx: Tx, known: Tx) -> list[_Step]:
+    def _advance(self, tx: Tx, known: Tx) -> list[Ongoing]:
         """Adopt what the memo knows; the steps that must be executed now. In call order, so one pass finds all."""
-        launched: list[_Step] = []
+        launched: list[Ongoing] = []
         for step in self._steps.values():
             if step.row.status != "pending" or not self._ready(step) or step.node.kind == "effect" or self._failure:
                 continue
@@ -184,14 +152,14 @@ class Driver:
                 self._waiting.pop(step.node.name, None)
         return launched
 
-    def _launch(self, steps: list[_Step]) -> None:
+    def _launch(self, steps: list[Ongoing]) -> None:
         for step in self._steps.values():
             self._report(step)
         for step in steps:
             function = None if step.node.step is None else step.node.step.function
             self._running[self._executor.submit(self._task(step), function)] = step
 
-    def _finished(self) -> list[tuple[_Step, Outcome]]:
+    def _finished(self) -> list[tuple[Ongoing, Outcome]]:
         """The steps that came to an end; waits a moment where none has."""
         if not self._running:
             if self._waiting:
@@ -209,13 +177,17 @@ class Driver:
 
     # -- single steps ------------------------------------------------------------------------------------------------
 
-    def _ready(self, step: _Step) -> bool:
+    def _ready(self, step: Ongoing) -> bool:
         return all(name in self._outputs for name in step.before)
 
-    def _caches(self, step: _Step) -> bool:
+    def _ingest(self) -> None:
+        """Take over what steps recorded, into the catalog of the memo: a fork adopts steps, it does not own them."""
+        ingest(self._memo.catalog, self._workspace / "spool" / "metrics")
+
+    def _caches(self, step: Ongoing) -> bool:
         return step.node.step is None or step.node.step.options.cache
 
-    def _identify(self, step: _Step) -> None:
+    def _identify(self, step: Ongoing) -> None:
         """Find the step's arguments and from them its memo key."""
         node, plan = step.node, self._plan
         if node.kind == "effect":
@@ -243,7 +215,7 @@ class Driver:
         )
         return keys.training_key(spec, features.training_inputs(self._shelf.store, spec), self._plan.codes)
 
-    def _task(self, step: _Step) -> Task:
+    def _task(self, step: Ongoing) -> Task:
         node = step.node
         task = Task(
             step_run=step.row.id,
@@ -263,7 +235,7 @@ class Driver:
             task, module=module, attribute=attribute, cpus=options.cpus, memory=options.memory, timeout=options.timeout
         )
 
-    def _record(self, tx: Tx, known: Tx, step: _Step, outcome: Outcome) -> None:
+    def _record(self, tx: Tx, known: Tx, step: Ongoing, outcome: Outcome) -> None:
         self._facts += outcome.facts
         measured = {
             "ended": tx.now,
@@ -284,14 +256,14 @@ class Driver:
             memo.release(known, step.row.key, step.row.id)
         self._adopt(tx, step, counts, "executed")
 
-    def _unchanged(self, step: _Step) -> bool:
+    def _unchanged(self, step: Ongoing) -> bool:
         """Whether the code is still what the key was made of; if not, it is not known which of the two has run."""
         return step.node.step is None or self._plan.codes.of(step.node.step.function).holds()
 
-    def _code(self, step: _Step) -> Mapping[str, str]:
+    def _code(self, step: Ongoing) -> Mapping[str, str]:
         return {} if step.node.step is None else self._plan.codes.of(step.node.step.function).parts
 
-    def _adopt(self, tx: Tx, step: _Step, entry: memo.Entry, status: StepStatus) -> None:
+    def _adopt(self, tx: Tx, step: Ongoing, entry: memo.Entry, status: StepStatus) -> None:
         """The step is over: its outputs are those of the entry."""
         self._outputs[step.node.name] = entry.outputs
         step.worth = entry.cpu_seconds
@@ -301,7 +273,7 @@ class Driver:
         step.owner = entry.owner
         journal.write(tx, step.row, entry.owner, self._reads(step), self._uses(step.node))
 
-    def _reads(self, step: _Step) -> list[str]:
+    def _reads(self, step: Ongoing) -> list[str]:
         if step.node.kind == "training_set":
             return [self._plan.heads[name].ref for name in self._plan.readings[step.node.name].manifests]
         return [found.name for argument in step.arguments.values() for found in versions_in(argument)]
@@ -309,7 +281,7 @@ class Driver:
     def _uses(self, node: Node) -> list[str]:
         return [self._steps[name].row.id for name in self._steps[node.name].before]
 
-    def _fail(self, tx: Tx, known: Tx, step: _Step, failure: Failure) -> None:
+    def _fail(self, tx: Tx, known: Tx, step: Ongoing, failure: Failure) -> None:
         retries = 0 if step.node.step is None else step.node.step.options.retries
         memo.release(known, step.row.key, step.row.id)
         if step.row.attempts <= retries and not failure.final:
@@ -330,7 +302,7 @@ class Driver:
                 self._perform_effect(step)
                 self._report(step)
 
-    def _perform_effect(self, step: _Step) -> None:
+    def _perform_effect(self, step: Ongoing) -> None:
         began = time.perf_counter()
         ids = {name: each.row.origin or each.row.id for name, each in self._steps.items()}
         try:
@@ -377,7 +349,7 @@ class Driver:
             step, failure = self._failure
             error = f"the step '{step.node.name}' failed: {text(failure)}"
         if self._facts:
-            ingest(self._catalog, self._workspace / "spool" / "metrics")
+            self._ingest()
         with self._catalog.write() as tx:
             runs.finish(tx, self._run, status, error)
         return self._result(status, error)
@@ -410,7 +382,7 @@ class Driver:
             failure=None if self._failure is None else told(self._failure[0].row, self._failure[1]),
         )
 
-    def _report(self, step: _Step) -> None:
+    def _report(self, step: Ongoing) -> None:
         if self._tell is None or step.reported == step.row.status:
             return
         step.reported = step.row.status
@@ -424,6 +396,6 @@ class Driver:
             yield tx, known
 
 
-def _step_result(step: _Step) -> StepResult:
+def _step_result(step: Ongoing) -> StepResult:
     row = step.row
     return StepResult(row.name, row.status, row.seconds, row.cpu_seconds, row.id, step.worth)

@@ -1,0 +1,46 @@
+"""What is fixed when a run begins, and how far each of its steps is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mulle.pipelines.model import StepRun, StepStatus
+from mulle.pipelines.task import Argument, Reading
+
+if TYPE_CHECKING:
+    from mulle.data.model import Version as DatasetVersion
+    from mulle.pipelines.graph import Graph, Node
+    from mulle.pipelines.keys import Codes, Inputs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is fixed when a run begins."""
+
+    graph: Graph
+    heads: Mapping[str, DatasetVersion]
+    as_of: datetime | None
+    codes: Codes
+    inputs: Inputs
+    readings: Mapping[str, Reading]
+    project_version: str
+
+
+@dataclass(eq=False)
+class Ongoing:
+    """A node of the run on its way."""
+
+    node: Node
+    row: StepRun
+    before: list[str]
+    """The names of the steps whose outputs it takes."""
+    arguments: dict[str, Argument] = field(default_factory=dict)
+    owner: str = ""
+    worth: float = 0.0
+    not_before: float = 0.0
+    asked: bool = False
+    """The memo was asked and does not know it; it is asked again right before the step would begin."""
+    reported: StepStatus = "pending"
