@@ -119,11 +119,10 @@ class Hours:
 @pytest.mark.parametrize("at", [datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 1, 1, 5)])  # noqa: DTZ001
 def test_instants_survive_the_way_to_the_disk_and_back(tmp_path: Path, signer: Signer, at: datetime) -> None:
     rows = pl.DataFrame({"at": [at], "day": [at.date()]})
-    save(Model(Hours(), example=rows), tmp_path / "bundle", signer)
+    folder = tmp_path / "bundle"
+    save(Model(Hours(), example=rows), folder, signer)
 
-    found = load(tmp_path / "bundle", signer).predict(
-        bundles.example(tmp_path / "bundle", read(tmp_path / "bundle")), 1
-    )
+    found = load(folder, signer).predict(bundles.example(folder, read(folder)), 1)
 
     assert found["prediction"].tolist() == [5.0]
     assert restore(folder, signer).predict(rows)["prediction"].tolist() == [5.0]
