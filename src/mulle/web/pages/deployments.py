@@ -37,6 +37,7 @@ def routes(site: Site) -> list[Route]:
             metrics=metric_order([name for model in models.values() for name in model.metrics])[:2],
             history=site.ws.deployments.history(deployment.name)[:RECENT],
             watches=[one for one in site.ws.monitors.list() if one.deployment == deployment.name],
+            verdicts=site.ws.rollouts.verdicts(deployment.name, limit=5),
             alerts=site.ws.monitors.alerts(deployment.name, limit=5),
         )
 

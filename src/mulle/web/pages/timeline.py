@@ -60,6 +60,7 @@ def routes(site: Site) -> list[Route]:
             metric=metric,
             quality=_quality(points, metric, found, span),
             labels=_labels(points, words, span),
+            scores=_scores(site, chosen, found, words, span),
             lanes=_lanes(found, words, span),
         )
 
@@ -139,6 +140,23 @@ def _labels(points: list[QualityPoint], words: Words, span: tuple[float, float] 
         return None
     series = [charts.Series(words("timeline.labels"), [point.labels for point in points], colour=7)]
     return charts.Lines([point.at.timestamp() for point in points], series, time=True, sync="timeline", range=span)
+
+
+def _scores(
+    site: Site, deployment: str, found: list[Happening], words: Words, span: tuple[float, float] | None
+) -> charts.Lines | None:
+    """The mean score over time: it moves when the inputs drift, long before any label comes."""
+    if span is None:
+        return None
+    days = max(7, round((span[1] - span[0]) / 86400) + 1)
+    counted = [one for one in site.ws.predictions.summary(deployment, f"{days}d").over_time if one.score is not None]
+    if not counted:
+        return None
+    marks = [charts.Mark(one.at.timestamp(), one.text, "bad") for one in found if one.lane == "alerts"]
+    series = [charts.Series(words("timeline.score"), [one.score for one in counted], colour=3)]
+    return charts.Lines(
+        [one.at.timestamp() for one in counted], series, time=True, marks=marks, sync="timeline", range=span
+    )
 
 
 def _lanes(found: list[Happening], words: Words, span: tuple[float, float] | None) -> charts.Lanes | None:
