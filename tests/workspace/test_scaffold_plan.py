@@ -11,7 +11,7 @@ import pytest
 
 from mulle.errors import DataError, UnknownNameError
 from mulle.workspace.scaffold_columns import columns_of
-from mulle.workspace.scaffold_plan import Plan, plan
+from mulle.workspace.scaffold_plan import Plan, plan, positive_of
 
 ROWS = 400
 
@@ -110,3 +110,11 @@ def test_a_key_that_is_none_shows_an_example() -> None:
 def test_a_time_column_must_hold_times() -> None:
     with pytest.raises(DataError, match="does not hold times"):
         decided({"x": noise(), "y": noise(1)}, time="x")
+
+
+@pytest.mark.parametrize(
+    ("values", "positive"),
+    [(["yes", "no", "no"], "yes"), (["a", "b", "b"], "a"), ([1, 2, 2], 2), ([0, 1, 1], None), ([True, False], None)],
+)
+def test_which_of_two_values_is_asked_about(values: list[Any], positive: Any) -> None:
+    assert positive_of(pl.Series(values)) == positive

@@ -73,5 +73,5 @@ def progress(*, quiet: bool) -> Iterator[Progress]:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         ]
-        with Drawn(*columns, console=Console(stderr=True), transient=True) as drawn:
+        with Drawn(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as drawn:
             yield Bar(drawn)

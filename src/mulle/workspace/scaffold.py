@@ -140,6 +140,8 @@ def _sample() -> Raw:
 def _prepared(table: pl.DataFrame, decided: Plan) -> pl.DataFrame:
     """The table as the project keeps it: without unused columns, numbered where it has no key, sorted by its time."""
     kept = table.drop(list(decided.dropped))
+    if decided.positive is not None:
+        kept = kept.with_columns(pl.col(decided.target.name) == pl.lit(decided.positive))
     if decided.numbered:
         kept = kept.with_row_index("row_id").with_columns(pl.col("row_id").cast(pl.Int64))
     if not decided.time:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import polars as pl
@@ -15,6 +15,7 @@ from mulle.workspace.scaffold_columns import Column
 Task = Literal["binary", "multiclass", "regression"]
 
 METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
+_YES = {"yes", "y", "true", "t", "positive", "pos", "1", "예", "네", "참", "있음"}
 _MOST_CLASSES = 100
 _FEW_VALUES = 20
 _SMALL = 50_000
@@ -50,6 +51,7 @@ class Plan(msgspec.Struct, frozen=True):
     entity: str = ""
     numbered: bool = False
     rows: int = 0
+    positive: Any = None
     spread: float = 0.0
 
 
@@ -96,7 +98,12 @@ def plan(table: pl.DataFrame, columns: list[Column], target: str, *, time: str, 
     if not used:
         raise DataError("no column is left to learn from", cause=_listed(dropped, outcomes), cure="name another file")
     slices = [column.name for column in used if column.kind == "str" and _SLICES[0] <= column.distinct <= _SLICES[1]]
+    positive = positive_of(table[chosen.name]) if task == "binary" else None
+    if positive is not None:
+        chosen = msgspec.structs.replace(chosen, kind="bool")
+        columns = [chosen if column.name == chosen.name else column for column in columns]
     return Plan(
+        positive=positive,
         target=chosen,
         task=task,
         numbers=numbers,
@@ -146,6 +153,21 @@ def task_of(table: pl.DataFrame, target: Column) -> Task:
         return "multiclass"
     whole = target.kind == "int" or bool((table[target.name].drop_nulls() % 1 == 0).all())
     return "multiclass" if whole and target.distinct <= min(_FEW_VALUES, target.rows // 10) else "regression"
+
+
+def positive_of(values: pl.Series) -> Any:
+    """Of two values that are neither truth values nor 0 and 1, the one that is asked about; else None.
+
+    A word for yes, else the greater of two numbers, else the rarer text.
+    """
+    present = values.drop_nulls()
+    two = present.unique().sort().to_list()
+    if present.dtype == pl.Boolean or two == [0, 1]:
+        return None
+    if not isinstance(two[0], str):
+        return two[1]
+    said = [value for value in two if value.strip().lower() in _YES]
+    return said[0] if len(said) == 1 else min(two, key=lambda value: (int((present == value).sum()), value))
 
 
 def gives_away(table: pl.DataFrame, column: Column, target: Column, task: Task) -> bool:

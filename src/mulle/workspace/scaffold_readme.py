@@ -70,6 +70,8 @@ def decisions(plan: Plan) -> list[str]:
         )
     else:
         found.append("Every fifth row, drawn at random with a fixed seed, judges the model.")
+    if plan.positive is not None:
+        found.append(f"`{plan.target.name}` is true where the file says {plan.positive!r}.")
     if plan.outcomes:
         found.append(
             f"Set aside because they are known only with the answer: {', '.join(plan.outcomes)}. They are marked "

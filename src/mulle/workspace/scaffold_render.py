@@ -181,8 +181,9 @@ def split(rows: Table, share: float) -> tuple[Table, Table]:
 @mulle.step
 def split(rows: Table, seed: int) -> tuple[Table, Table]:
     """Four rows in five to train on, every fifth{of} to judge by, drawn at random."""
-    shuffled = rows.sample(fraction=1.0, shuffle=True, seed=seed).with_columns(held={held} % 5 == 4)
-    return shuffled.filter(~pl.col("held")).drop("held"), shuffled.filter("held").drop("held")
+    shuffled = rows.sample(fraction=1.0, shuffle=True, seed=seed)
+    held = shuffled.select({held} % 5 == 4).to_series()
+    return shuffled.filter(~held), shuffled.filter(held)
 '''
 
 
