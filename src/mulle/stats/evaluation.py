@@ -168,6 +168,8 @@ class CalibrationBin(msgspec.Struct, frozen=True):
 def calibration(y: npt.ArrayLike, scores: npt.ArrayLike, bins: int = _CALIBRATION_BINS) -> list[CalibrationBin]:
     """Predicted against observed in equal-width bins of probability; empty bins are left out."""
     truth, values = _pair(y, scores)
+    finite = np.isfinite(values)
+    truth, values = truth[finite], values[finite]
     place = np.minimum((values * bins).astype(np.int64), bins - 1)
     rows = np.bincount(place, minlength=bins)
     predicted = np.bincount(place, weights=values, minlength=bins)
@@ -286,8 +288,14 @@ def infer_task(label: pl.Series, scores: Array) -> Task:
 
 
 def measure(truth: Array, scores: Array, task: Task) -> dict[str, float]:
-    """Every metric of the task, with the number of rows; NaN where one cannot be computed is left out."""
+    """Every metric of the task, with the number of rows; one that cannot be computed is left out.
+
+    Scores that are not numbers are counted, and nothing is measured on them.
+    """
     found: dict[str, float] = {"rows": float(len(truth))}
+    broken = int((~np.isfinite(scores)).sum())
+    if broken:
+        return found | {"not_finite": float(broken)}
     if task == "multiclass":
         return found | _multiclass(truth, scores)
     if task == "binary":
