@@ -65,23 +65,24 @@ def acknowledged_before_death(
 ) -> list[str]:
     """Run `work(acknowledge)` in a child process and return the lines it acknowledged before its end.
 
-    The child dies by its own hand (`die`) or, with `kill_after`, by ours after so many seconds. A child that fails by
-    an exception is an error.
+    The child dies by its own hand (`die`) or, with `kill_after`, by ours so many seconds after its first line. A child
+    that fails by an exception is an error.
     """
     receive, send = os.pipe()
     child = fork()
     if child == 0:
         _be_child(work, receive, send)
     os.close(send)
-    killer = threading.Timer(kill_after, _kill, [child]) if kill_after is not None else None
-    if killer is not None:
-        killer.start()
+    killer = threading.Timer(kill_after or 0, _kill, [child])
     with os.fdopen(receive) as lines:
-        acknowledged = lines.read().split("\n")[:-1]
-    _, status = os.waitpid(child, 0)
-    if killer is not None:
+        first = lines.readline()
+        if kill_after is not None:
+            killer.start()
+        acknowledged = (first + lines.read()).split("\n")[:-1]
+    if kill_after is not None:  # before the child's number may become another process's
         killer.cancel()
         killer.join()
+    _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status) and os.waitstatus_to_exitcode(status) != 0:
         raise AssertionError("the child failed; see its traceback above")
     return acknowledged
