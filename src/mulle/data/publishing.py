@@ -89,7 +89,7 @@ class Publisher:
         with self.catalog.write() as tx:
             if versions.stands_at(tx, name) != move.since:
                 return False
-            event = tx.event(f"dataset:{name}", {"collected": move.until, "rows": 0})
+            event = tx.event(f"dataset:{name}", {"collected": move.until, "rows": 0}, verb="data.collect")
             versions.move_cursor(tx, name, move.until, "", event)
             return True
 

@@ -268,7 +268,7 @@ class DataService:
         with self._catalog.write() as tx:
             version = versions.numbered(tx, name, number)
             versions.point(tx, name, number)
-            tx.event(f"dataset:{name}", {"head": number})
+            tx.event(f"dataset:{name}", {"head": number}, verb="data.advance")
             return version
 
     def parts(self, version: Version) -> tuple[manifest.Entry, ...]:

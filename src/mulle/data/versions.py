@@ -172,7 +172,9 @@ def publish(tx: Tx, new: New) -> Version:
         watermark=new.watermark,
         event="",
     )
-    version = msgspec.structs.replace(version, event=tx.event(f"dataset:{version.ref}", _payload(version, new.facts)))
+    version = msgspec.structs.replace(
+        version, event=tx.event(f"dataset:{version.ref}", _payload(version, new.facts), verb="data.commit")
+    )
     key, event_time = (made.key, made.event_time) if isinstance(made, Manifest) else ([], None)
     _define(tx, version, key, event_time)
     tx.execute(_INSERT, {name: getattr(version, name) for name in version.__struct_fields__})

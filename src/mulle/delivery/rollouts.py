@@ -196,17 +196,26 @@ def apply(world: World, one: Rollout, stages: list[Stage]) -> None:
         if one.status not in OPEN:
             return
         stage = stages[min(one.stage, len(stages) - 1)]
-        made = world.deployments.deploy(one.deployment, one.ref, share=0.0 if one.former else 100.0)
+        mine = _revision(world, one)
         if stage.kind == "full":
-            world.deployments.traffic(one.deployment, {made.number: 100.0})
+            world.deployments.traffic(one.deployment, {mine: 100.0})
             _champion(world, one.model, one.version)
             return
         former = world.deployments.deploy(one.deployment, one.former, share=100.0) if _astray(world, one) else None
         number = former.number if former is not None else _number(world, one.deployment, one.former)
         if stage.kind == "shadow":
-            world.deployments.traffic(one.deployment, {number: 100.0}, [made.number])
+            world.deployments.traffic(one.deployment, {number: 100.0}, [mine])
         else:
-            world.deployments.traffic(one.deployment, {number: 100.0 - stage.percent, made.number: stage.percent})
+            world.deployments.traffic(one.deployment, {number: 100.0 - stage.percent, mine: stage.percent})
+
+
+def _revision(world: World, one: Rollout) -> int:
+    """The candidate's revision, made when its rollout begins. Deploying again would take its share of traffic away."""
+    if one.former:
+        known = {each.model_ref: each.number for each in world.deployments.show(one.deployment).revisions}
+        if one.ref in known:
+            return known[one.ref]
+    return world.deployments.deploy(one.deployment, one.ref, share=0.0 if one.former else 100.0).number
 
 
 def _astray(world: World, one: Rollout) -> bool:

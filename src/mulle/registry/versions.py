@@ -75,7 +75,7 @@ def register(tx: Tx, given: Candidate) -> ModelVersion:
         return version(tx, given.name, int(found))
     number = 1 + (tx.scalar(select(func.max(model_version.c.number)).where(model_version.c.name == given.name)) or 0)
     ref = f"model:{given.name}@{number}"
-    event = tx.event(ref, {"bundle": given.bundle, "run": given.run, "metrics": given.metrics})
+    event = tx.event(ref, {"bundle": given.bundle, "run": given.run, "metrics": given.metrics}, verb="models.register")
     if number == 1:
         tx.execute(insert(model).values(name=given.name, created=tx.now, event=event))
     row = {name: getattr(given, name) for name in given.__struct_fields__}
