@@ -87,7 +87,7 @@ def test_a_table_committed_at_once_is_replayed_by_day(lived: tuple[Mill, Backtes
 def test_a_policy_of_ones_own(lived: tuple[Mill, BacktestReport]) -> None:
     mill, _ = lived
     found = mill.ws.backtests.replay("late", {"mine": [Schedule("0 0 */5 * *")]}, start=START + 9 * DAY)
-    assert found.policies["mine"].retrainings == 2
+    assert found.policies["mine"].retrainings == 3
 
 
 def test_features_and_labels_of_the_future_do_not_matter(lived: tuple[Mill, BacktestReport], tmp_path: Path) -> None:
