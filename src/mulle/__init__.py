@@ -91,6 +91,7 @@ __all__ = [
     "feature_view",
     "full",
     "instant",
+    "latency_p99",
     "log_artifact",
     "log_metric",
     "log_param",

@@ -37,7 +37,9 @@ class Definitions:
         """One definition, or an error that suggests the nearest name."""
         named = self._kinds.get(kind, {})
         if name not in named:
-            raise unknown(kind.replace("_", " "), name, named, cure=f"define it in the project, or use one of its {kind}s")
+            raise unknown(
+                kind.replace("_", " "), name, named, cure=f"define it in the project, or use one of its {kind}s"
+            )
         return named[name]
 
 

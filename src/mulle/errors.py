@@ -1,7 +1,7 @@
 """What can go wrong, said so that the reader can mend it.
 
-Every error that mulle raises on purpose is a `MulleError`: what was wrong (the message), why (`cause`) and the command or
-edit that mends it (`cure`). Exit codes and HTTP codes are the faces' business, not the errors'.
+Every error that mulle raises on purpose is a `MulleError`: what was wrong (the message), why (`cause`) and the command
+or edit that mends it (`cure`). Exit codes and HTTP codes are the faces' business, not the errors'.
 """
 
 from __future__ import annotations

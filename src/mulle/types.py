@@ -26,7 +26,9 @@ def duration(value: str | timedelta) -> timedelta:
     match = _DURATION.match(value)
     if match is None:
         raise UsageError(
-            f"'{value}' is not a duration", cause="a number and a unit are needed", cure='write for example "90d" or "6h"'
+            f"'{value}' is not a duration",
+            cause="a number and a unit are needed",
+            cure='write for example "90d" or "6h"',
         )
     sign, number, unit = match.groups()
     seconds = float(number) * _SECONDS[unit]
@@ -44,6 +46,8 @@ def instant(value: str | datetime) -> datetime:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise UsageError(
-                f"'{value}' is not an instant", cause="ISO 8601 is needed", cure='write for example "2013-02-01T06:00:00Z"'
+                f"'{value}' is not an instant",
+                cause="ISO 8601 is needed",
+                cure='write for example "2013-02-01T06:00:00Z"',
             ) from None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

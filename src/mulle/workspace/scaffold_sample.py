@@ -9,8 +9,14 @@ import polars as pl
 
 _DAYS = 730
 _STATIONS = {
-    "riverside": 160.0, "university": 110.0, "station": 60.0, "market": 90.0,
-    "harbour": 45.0, "museum": 70.0, "park": 130.0, "stadium": 35.0,
+    "riverside": 160.0,
+    "university": 110.0,
+    "station": 60.0,
+    "market": 90.0,
+    "harbour": 45.0,
+    "museum": 70.0,
+    "park": 130.0,
+    "stadium": 35.0,
 }
 
 

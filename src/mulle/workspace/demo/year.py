@@ -23,36 +23,31 @@ DAY = timedelta(days=1)
 
 
 class ScheduledFlights:
-    """Every flight is asked about two hours before its hour; a day's questions are answered at the end of the day.
+    """Every flight is asked about two hours before its hour; a day's questions are answered when its rows have come.
 
-    A day's rows have come by then. What the model is given is joined as of each asked instant all the same, and holds
-    no outcome: the answers are those that a server would have given at those instants.
+    What the model is given is joined as of each asked instant all the same, and holds no outcome: the answers are those
+    that a server would have given at those instants.
     """
 
     def __init__(self, ws: Workspace, dataset: Dataset, deployment: str) -> None:
         self._ws = ws
         self._dataset = dataset
         self._deployment = deployment
-        self._until: datetime | None = None
-
-    def begin(self, at: datetime) -> None:
-        """What was asked before is none of ours."""
-        self._until = at
+        self._until = self._first = ws.clock.now()
 
     def answer(self, now: datetime) -> int:
-        """Answer what was asked before `now`, as far as its rows have come."""
-        assert self._until is not None
+        """Answer everything that has come before `now` and was asked since the deployment began."""
         rows = questions(self._ws, self._dataset, self._until, now)
         self._until = now
         if rows.height:
-            self._ws.deployments.predict_table(self._deployment, rows, rows.get_column(ASKED).max())  # type: ignore[arg-type]
+            rows = rows.filter(pl.col(ASKED) >= self._first)
+            self._ws.deployments.predict_table(self._deployment, rows, ASKED)
         return rows.height
 
 
 def questions(ws: Workspace, dataset: Dataset, start: datetime, end: datetime) -> pl.DataFrame:
-    """The rows asked about in [start, end) that have come, with the features that were available then."""
-    head = ws.data.head(dataset.name)
-    rows = ws.data.read(head, start=start - dataset.asked, end=end - dataset.asked)
+    """The rows with an event time in [start, end), with the features that were available when each was asked about."""
+    rows = ws.data.read(ws.data.head(dataset.name), start=start, end=end)
     if not rows.height:
         return rows
     rows = rows.drop(dataset.outcomes()).with_columns(asked_at(dataset, rows).alias(ASKED))
@@ -67,7 +62,6 @@ def live(
     """Let time pass until `end`, a day at a time, with monitors but without triggers; how many answers were given."""
     rules = Rules.of(ws.project.definitions)
     flights = ScheduledFlights(ws, dataset, deployment)
-    flights.begin(clock.now())
     world = wheel.world(ws, requests=flights, rules=Rules({}, rules.deployments, rules.monitors))
     start, answered = clock.now(), 0
     while clock.now() < end:
