@@ -73,4 +73,8 @@ def demo(state: State, directory: Path, as_json: bool) -> None:
 
     with progress(quiet=as_json) as shown:
         report = play(state.directory / directory, on_progress=shown.step)
-    output.emit(report, as_json=as_json, show=lambda found: output.say("\n".join(output.part(found, "lines") or [])))
+    output.emit(report, as_json=as_json, show=_show_found)
+
+
+def _show_found(found: object) -> None:
+    output.say("\n".join([*output.part(found, "table"), "", *output.part(found, "lines")]))

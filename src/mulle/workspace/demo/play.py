@@ -22,6 +22,7 @@ from mulle.features.training import ASKED
 from mulle.verbs import acting
 from mulle.workspace.demo.endpoint import Caller
 from mulle.workspace.demo.report import page
+from mulle.workspace.demo.table import table
 from mulle.workspace.demo.year import live, questions
 from mulle.workspace.facade import Workspace
 
@@ -40,8 +41,9 @@ Tell = Callable[..., None]
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the demo found: three lines, and where the rest is."""
+    """What the demo found: the policies side by side, three lines, and where the rest is."""
 
+    table: list[str]
     lines: list[str]
     report: Path
     page: Path
@@ -78,7 +80,9 @@ def play(directory: Path, on_progress: Tell | None = None) -> Found:
     file, html = directory / "report.json", directory / "report.html"
     file.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     html.write_text(page(report), "utf-8")
-    return Found([*report["found"], f"Look around: mulle -C {directory.name} server; the report: {html}"], file, html)
+    where = f"Look around: mulle -C {directory.name} server (then open the address that it names); the report: {html}"
+    both = {**report["policies"], "oracle": report["oracle_policy"]}
+    return Found(table(both), [*report["found"], where], file, html)
 
 
 def choose(backtest: BacktestReport) -> str:
