@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mulle.client.planes import SERVICES, Planes
 from mulle.client.transport import Transport
@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from mulle.client.verbtable import Verb
 
 
-class Remote:
-    """A service whose verbs are called on a server. The rest of the service, which is Python only, is not there."""
+class Caller(Protocol):
+    """What carries a call to where the verb is."""
 
-    def __init__(self, plane: str, service: type[Any], transport: Transport) -> None:
+    def call(self, verb: Verb, arguments: dict[str, Any]) -> Any:
+        """The verb's result; its error, of the class that it had there."""
+
+
+class Remote:
+    """A service whose verbs are called elsewhere. The rest of the service, which is Python only, is not there."""
+
+    def __init__(self, plane: str, service: type[Any], transport: Caller) -> None:
         self._plane = plane
         self._verbs = verbs_by_name({plane: service})
         self._transport = transport

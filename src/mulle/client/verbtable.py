@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import sys
@@ -32,6 +33,13 @@ class Verb:
     @property
     def path(self) -> str:
         return f"/api/v1/{self.plane}.{self.name}"
+
+    def invoke(self, function: Callable[..., Any], given: msgspec.Struct) -> Any:
+        """Call the verb's function with arguments that travelled as `arguments`."""
+        named = {name: getattr(given, name) for name in self.arguments.__struct_fields__}
+        parameters = self.signature.parameters.values()
+        positional = [named.pop(one.name) for one in parameters if one.kind is one.POSITIONAL_ONLY]
+        return function(*positional, **named)
 
 
 def verbs_by_name(services: Mapping[str, Any]) -> dict[str, Verb]:
@@ -92,11 +100,14 @@ class _Names(dict[str, Any]):
         raise KeyError(name)
 
 
-def _type_only_imports(module: str) -> Iterator[tuple[str, ast.alias]]:
+@functools.cache
+def _type_only_imports(module: str) -> list[tuple[str, ast.alias]]:
+    found: list[tuple[str, ast.alias]] = []
     for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             for statement in node.body:
                 if isinstance(statement, ast.ImportFrom):
-                    yield from ((statement.module or "", alias) for alias in statement.names)
+                    found += [(statement.module or "", alias) for alias in statement.names]
                 elif isinstance(statement, ast.Import):
-                    yield from (("", alias) for alias in statement.names)
+                    found += [("", alias) for alias in statement.names]
+    return found

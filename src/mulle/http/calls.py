@@ -43,40 +43,30 @@ def unknown_verb(table: Mapping[str, Verb]) -> Route:
 
 def _endpoint(verb: Verb, function: Call) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        arguments = _arguments(verb, request.headers.get("content-type", ""), await request.body())
-        return await run_in_threadpool(_call, verb, function, arguments, wire.acting_of(request.headers))
+        given = _arguments(verb, request.headers.get("content-type", ""), await request.body())
+        return await run_in_threadpool(_call, verb, function, given, wire.acting_of(request.headers))
 
     return endpoint
 
 
-def _arguments(verb: Verb, media: str, body: bytes) -> dict[str, Any]:
+def _arguments(verb: Verb, media: str, body: bytes) -> msgspec.Struct:
     cure = f"see {verb.plane}.{verb.name} in /openapi.json"
     if media.partition(";")[0].strip().lower() != wire.JSON:
         raise UsageError("the body must be JSON", cause=f"its content type is '{media}'", cure=f"send {wire.JSON}")
     try:
-        given = msgspec.json.decode(body or b"{}", type=verb.arguments)
+        return msgspec.json.decode(body or b"{}", type=verb.arguments)
     except msgspec.DecodeError as error:
         raise UsageError(
             f"{verb.plane}.{verb.name} does not take these arguments", cause=str(error), cure=cure
         ) from None
-    return {field: getattr(given, field) for field in verb.arguments.__struct_fields__}
 
 
-def _call(verb: Verb, function: Call, arguments: dict[str, Any], why: dict[str, str]) -> Response:
+def _call(verb: Verb, function: Call, given: msgspec.Struct, why: dict[str, str]) -> Response:
     with acting(actor=principal(), **why):
-        result = _invoke(function, verb, arguments)
+        result = verb.invoke(function, given)
         if not verb.streams:
             return Response(msgspec.json.encode(result), media_type=wire.JSON)
     return StreamingResponse(_lines(result), media_type=wire.NDJSON)
-
-
-def _invoke(function: Call, verb: Verb, arguments: dict[str, Any]) -> Any:
-    positional = [
-        arguments.pop(name)
-        for name, parameter in verb.signature.parameters.items()
-        if parameter.kind is parameter.POSITIONAL_ONLY
-    ]
-    return function(*positional, **arguments)
 
 
 def _lines(items: Iterator[Any]) -> Iterator[bytes]:

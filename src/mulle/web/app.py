@@ -36,7 +36,12 @@ _LOG = logging.getLogger("mulle.web")
 
 
 def app(
-    workspace: Any, *, routes: Sequence[BaseRoute] = (), middleware: Sequence[Any] = (), language: str = "en"
+    workspace: Any,
+    *,
+    routes: Sequence[BaseRoute] = (),
+    middleware: Sequence[Any] = (),
+    language: str = "en",
+    problem: Callable[[], MulleError | None] = lambda: None,
 ) -> Starlette:
     """The pages of a workspace.
 
@@ -45,9 +50,10 @@ def app(
         routes: what is served beside the pages, such as the HTTP face.
         middleware: who guards both.
         language: that of visitors who ask for none.
+        problem: what is wrong with the project now; every page says it.
     """
     assets.warn_if_missing()
-    site = Site(workspace, language=language)
+    site = Site(workspace, language=language, problem=problem)
     static = Mount("/static", assets.Static(directory=assets.STATIC))
     pages = [route for page in PAGES for route in page.routes(site)]
     handlers: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {

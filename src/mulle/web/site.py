@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mulle.catalog.lineage import Graph
     from mulle.client.planes import Planes
+    from mulle.errors import MulleError
 
 # plots place their canvases by style attributes, hence the one exception
 POLICY = (
@@ -47,9 +48,12 @@ NAVIGATION = (
 class Site:
     """The workspace as pages: `site.ws` has its services, `render` makes a page of a template."""
 
-    def __init__(self, workspace: Any, *, language: str = "en") -> None:
+    def __init__(
+        self, workspace: Any, *, language: str = "en", problem: Callable[[], MulleError | None] = lambda: None
+    ) -> None:
         self.ws = cast("Planes", workspace)
         self.language = language
+        self.problem = problem
         self._templates = _templates()
 
     def words(self, request: Request) -> Words:
@@ -80,6 +84,7 @@ class Site:
             theme=theme if theme in {"auto", "light", "dark"} else "auto",
             navigation=NAVIGATION,
             missing=assets.missing(),
+            project=self.problem(),
             partial=request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true",
             **values,
         )

@@ -405,7 +405,7 @@ class Workspace:
         """The project's definitions of a kind, when they are needed; none where there is no project module."""
 
         def names() -> Mapping[str, Any]:
-            file = self.settings.root / (self.settings.module.replace(".", "/") + ".py")
-            return self.project.definitions.all(kind) if file.exists() else {}
+            there = projects.module_file(self.settings).exists()
+            return self.project.definitions.all(kind) if there else {}
 
         return names

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import linecache
+import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -52,8 +55,7 @@ def load(settings: Settings) -> Project:
     Raises:
         ProjectError: the module is missing or its import failed; the message shows the user's own line.
     """
-    root = settings.root
-    file = root / (settings.module.replace(".", "/") + ".py")
+    root, file = settings.root, module_file(settings)
     if not file.exists():
         raise ProjectError(
             f"there is no {file.name} in {root}",
@@ -75,9 +77,32 @@ def load(settings: Settings) -> Project:
 
 def version_digest(root: Path) -> Digest:
     """The project version: its Python files, `mulle.toml` and lock files by relative path and content."""
-    wanted = [*root.rglob("*.py"), *root.glob("mulle.toml"), *root.glob("*.lock")]
-    files = sorted(path for path in wanted if not SKIPPED.intersection(path.relative_to(root).parts))
-    return digest_value([[path.relative_to(root).as_posix(), digest_file(path)] for path in files])
+    return digest_value([[path.relative_to(root).as_posix(), digest_file(path)] for path in sorted(_files(root))])
+
+
+def version_stamp(root: Path) -> frozenset[tuple[str, int, int]]:
+    """Something that is cheap to ask for and differs whenever the project version does: names, sizes, times."""
+    found = []
+    for path in _files(root):
+        with suppress(FileNotFoundError):  # an editor replaces files while they are looked at
+            state = path.stat()
+            found.append((str(path), state.st_size, state.st_mtime_ns))
+    return frozenset(found)
+
+
+def module_file(settings: Settings) -> Path:
+    """Where the project's module is; a workspace that only tracks has none."""
+    return settings.root / (settings.module.replace(".", "/") + ".py")
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """The files that make a project version."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in SKIPPED]
+        at_root = Path(folder) == root
+        for name in names:
+            if name.endswith(".py") or (at_root and (name == "mulle.toml" or name.endswith(".lock"))):
+                yield Path(folder, name)
 
 
 def _forget_other_projects(root: Path) -> None:

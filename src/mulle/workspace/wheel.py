@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -164,22 +165,36 @@ def _revision_of(ws: Workspace, name: str, ref: str) -> int | None:
     return next((one.number for one in ws.deployments.show(name).revisions if one.model_ref == ref), None)
 
 
-def keep_turning(ws: Workspace, stopped: Callable[[float], bool], *, longest: float = 2.0) -> None:
+def keep_turning(
+    ws: Workspace,
+    stopped: Callable[[float], bool],
+    *,
+    longest: float = 2.0,
+    tell: Callable[[MulleError | None], None] = lambda _: None,
+) -> None:
     """Turn until `stopped(seconds)` says so; it waits that long. A turn that fails is told, and taken again.
 
     Args:
         ws: the workspace.
         stopped: waits for up to the given seconds; True ends the loop.
         longest: seconds between turns, for what comes without a schedule: predictions, labels, demands.
+        tell: called after every turn with what made it fail, if it did.
     """
     pause = 0.0
     while not stopped(pause):
         try:
             wake = turn(ws).wake
             pause = longest if wake is None else max(0.05, min(longest, _until(ws, wake)))
+            failure = None
         except MulleError as error:
             print(error, flush=True)  # noqa: T201 - the process's log
+            failure = error
+        except Exception as error:  # noqa: BLE001 - a source is the project's own code, and may raise anything
+            traceback.print_exc()
+            failure = MulleError(f"{type(error).__name__}: {error}", cause="the server's log has the traceback")
+        if failure is not None:
             pause = longest * 5
+        tell(failure)
 
 
 def _until(ws: Workspace, wake: datetime) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from mulle.errors import ProjectError
 from mulle.web import charts
 from mulle.web.formatting import metric_order
 from mulle.web.forms import act, fields
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from mulle.monitoring.model import MonitorSummary
     from mulle.web.site import Site
 
 RECENT = 25
@@ -36,7 +38,7 @@ def routes(site: Site) -> list[Route]:
             models=models,
             metrics=metric_order([name for model in models.values() for name in model.metrics])[:2],
             history=site.ws.deployments.history(deployment.name)[:RECENT],
-            watches=[one for one in site.ws.monitors.list() if one.deployment == deployment.name],
+            watches=_watches(site, deployment.name),
             verdicts=site.ws.rollouts.verdicts(deployment.name, limit=5),
             alerts=site.ws.monitors.alerts(deployment.name, limit=5),
         )
@@ -73,3 +75,10 @@ def routes(site: Site) -> list[Route]:
         Route("/deployments/{name}/answers", recent),
         Route("/deployments/{name}/rollback", rollback, methods=["POST"]),
     ]
+
+
+def _watches(site: Site, deployment: str) -> list[MonitorSummary]:
+    """What is watched; nothing while the project, which says it, is not there: the page does not wait for that."""
+    if isinstance(site.problem(), ProjectError):
+        return []
+    return [one for one in site.ws.monitors.list() if one.deployment == deployment]

@@ -1,15 +1,14 @@
 """One server for people and programs: the web UI and the HTTP face on one address, and the wheel that keeps turning.
 
-The two faces do not know of each other; this is where they meet.
+The two faces do not know of each other; this is where they meet. The project's code, and with it the wheel, is in a
+process of its own.
 """
 
 from __future__ import annotations
 
-import logging
 import socket
-import threading
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -17,21 +16,28 @@ from starlette.middleware import Middleware
 
 from mulle import http, web
 from mulle.errors import AccessError, MulleError, UsageError
-from mulle.verbs import acting
+from mulle.server.hosting import Host
+from mulle.server.planes import Outside
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from mulle.workspace import Workspace
 
-LONGEST_NAP = timedelta(seconds=30)
-_LOG = logging.getLogger("mulle.server")
 
+def app(
+    workspace: Workspace, *, hosts: Iterable[str] = (), problem: Callable[[], MulleError | None] = lambda: None
+) -> Starlette:
+    """Pages and HTTP face as one application, guarded together.
 
-def app(workspace: Workspace, *, hosts: Iterable[str] = ()) -> Starlette:
-    """Pages and HTTP face as one application, guarded together; `hosts` are names it answers to besides loopback."""
+    Args:
+        workspace: what they show.
+        hosts: names that they answer to besides loopback.
+        problem: what is wrong with the project now, for the pages to say.
+    """
     guard = Middleware(http.Guard, hosts=frozenset(hosts))
-    return web.app(workspace, routes=http.routes(workspace), middleware=[guard], language=workspace.settings.language)
+    language = workspace.settings.language
+    return web.app(workspace, routes=http.routes(workspace), middleware=[guard], language=language, problem=problem)
 
 
 def serve(
@@ -44,26 +50,20 @@ def serve(
 ) -> None:
     """Serve until interrupted; with `turn`, triggers fire and rollouts move meanwhile.
 
+    The project is imported by another process only, and the pages do not wait for it.
+
     Raises:
         AccessError: `host` is not loopback: there is no authentication yet, so nobody else may reach it.
         UsageError: the port is in use.
     """
     listener = listen(host, port)
     url = f"http://{'[' + host + ']' if ':' in host else host}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(app(workspace), log_level="warning", lifespan="off", server_header=False)
-    server = uvicorn.Server(config)
-    stopping = threading.Event()
-    wheel = threading.Thread(target=keep_turning, args=(workspace, stopping), name="wheel", daemon=True)
-    if turn:
-        wheel.start()
-    if on_start is not None:
-        on_start(url)
-    try:
+    with Host(workspace.settings.root, turn=turn) as project, closing(Outside(workspace, project)) as seen:
+        faces = app(seen, problem=lambda: project.problem)
+        server = uvicorn.Server(uvicorn.Config(faces, log_level="warning", lifespan="off", server_header=False))
+        if on_start is not None:
+            on_start(url)
         server.run(sockets=[listener])
-    finally:
-        stopping.set()
-        if turn:
-            wheel.join(timeout=5)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -85,17 +85,3 @@ def listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"port {port} cannot be used", cause=str(error.strerror), cure=cure) from None
     listener.listen(128)
     return listener
-
-
-def keep_turning(workspace: Workspace, stopping: threading.Event) -> None:
-    """Turn the wheel until told to stop: when the last turn asked for it, and at least every half minute."""
-    while not stopping.is_set():
-        nap = LONGEST_NAP
-        try:
-            with acting(actor="server"):
-                report = workspace.turn()
-            if report.wake is not None:
-                nap = min(LONGEST_NAP, max(timedelta(seconds=1), report.wake - workspace.clock.now()))
-        except MulleError as error:
-            _LOG.warning("a turn of the wheel failed: %s", error)
-        stopping.wait(nap.total_seconds())
