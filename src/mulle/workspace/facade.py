@@ -26,7 +26,6 @@ from mulle.store import LocalStore, ObjectStore
 from mulle.types import instant
 from mulle.workspace import format as disk
 from mulle.workspace import project as projects
-from mulle.workspace.tables import declare_all
 
 if TYPE_CHECKING:
     from mulle.data.model import Version
@@ -80,12 +79,8 @@ class Workspace:
         root = settings.workspace
         clock = clock or system_clock(settings.behind)
         ids = ids or ClockIds(clock)
-        if not (root / "catalog.db").exists():
-            declare_all()
-            root.mkdir(parents=True, exist_ok=True)
-            disk.write(root)
-            (root / ".gitignore").write_text("*\n", "utf-8")
-            Catalog.create(root / "catalog.db", clock, ids).close()
+        if not disk.made(root):
+            disk.make(root, clock, ids)
         return cls._opened(settings, clock, ids)
 
     @classmethod
