@@ -58,12 +58,14 @@ def serve(
     """
     listener = listen(host, port)
     url = f"http://{'[' + host + ']' if ':' in host else host}:{listener.getsockname()[1]}"
-    with Host(workspace.settings.root, turn=turn) as project, closing(Outside(workspace, project)) as seen:
+    project = Host(workspace.settings.root, turn=turn)
+    with closing(Outside(workspace, project)) as seen:
         faces = app(seen, problem=lambda: project.problem)
         server = uvicorn.Server(uvicorn.Config(faces, log_level="warning", lifespan="off", server_header=False))
         if on_start is not None:
             on_start(url)
-        server.run(sockets=[listener])
+        with project:  # last: until the pages are ready, it would only take processors from them
+            server.run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
