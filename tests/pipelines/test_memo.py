@@ -99,3 +99,11 @@ def test_forks_share_what_was_computed_in_one_of_them(site: Callable[..., Site],
             executed.append(controller.run(made.project.one_pipeline()).steps_executed)
     assert executed == [1, 0]
     assert made.run().steps_executed == 0
+
+
+def test_a_claim_that_this_process_left_behind_can_be_taken(catalog: Catalog) -> None:
+    with catalog.write() as tx:
+        memo.claim(tx, "k", "one")
+    memo.abandon(["one"])
+    with catalog.write() as tx:
+        assert memo.claim(tx, "k", "two")

@@ -83,6 +83,8 @@ class Driver:
         except BaseException as error:
             self._abort("failed", f"{type(error).__name__}: {error}")
             raise
+        finally:
+            memo.abandon(step.row.id for step in self._steps.values())
 
     # -- the turns of the machine ------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,10 @@ class Memo:
                 yield own
 
 
+_held: set[str] = set()
+"""The step runs that this process computes: a claim of its own that is not among them is one that it left behind."""
+
+
 def find(tx: Tx, key: str) -> Entry | None:
     """The entry of a key, if it has been computed."""
     row = tx.execute(_FIND, {"wanted": key}).first()
@@ -68,11 +72,18 @@ def claim(tx: Tx, key: str, step_run: str) -> bool:
     mine = this_process()
     if row is not None:
         holder = msgspec.convert(row.process, Process)
-        if row.step_run != step_run and lives(holder):
+        left_behind = holder == mine and row.step_run not in _held
+        if row.step_run != step_run and lives(holder) and not left_behind:
             return False
         tx.execute(delete(flight).where(flight.c.key == key))
     tx.execute(_CLAIM, {"key": key, "step_run": step_run, "process": mine})
+    _held.add(step_run)
     return True
+
+
+def abandon(step_runs: Iterable[str]) -> None:
+    """This process computes these no more, whether or not the catalog could still be told."""
+    _held.difference_update(step_runs)
 
 
 def release(tx: Tx, key: str, step_run: str) -> None:
