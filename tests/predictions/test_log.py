@@ -164,7 +164,7 @@ def test_one_answer_is_found_in_few_files(tmp_path: Path, log: PredictionLog) ->
     fresh = PredictionLog(tmp_path / "predictions", tmp_path / "spool")
 
     assert ids(fresh.find("p3b")) == ["p3b"]
-    assert len(fresh._cache._tables) == 1
+    assert len(fresh._shelf._cache._tables) == 1
 
 
 def test_an_unknown_answer_is_not_found(tmp_path: Path, log: PredictionLog) -> None:
@@ -207,13 +207,14 @@ def test_a_reader_does_not_mind_a_merge(tmp_path: Path, log: PredictionLog) -> N
         spool(tmp_path, batch(f"p{minute:02d}", at=minute), writer=f"w{minute}")
     log.compact()
     other = PredictionLog(tmp_path / "predictions", tmp_path / "spool")
-    before = other._files("delay")
+    shelf = other._shelf
+    before = shelf.listed("delay")
     spool(tmp_path, batch("p63", at=63))
     log.compact()
 
     stale = iter([before])
-    listed = other._files
-    other._files = lambda deployment: next(stale, None) or listed(deployment)  # type: ignore[method-assign]
+    listed = shelf.listed
+    shelf.listed = lambda deployment: next(stale, None) or listed(deployment)  # type: ignore[method-assign]
 
     assert len(ids(other.scan("delay"))) == 64
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,6 @@ from mulle.predictions.frames import Batch
 
 INPUT, OUTPUT = "in.", "out."
 _NAME = re.compile(r"^(\d{16})_(\d{16})_([^_]+)_([^_]+)_(.+)\.parquet$")
-_CACHE_BYTES = 64 << 20
 _AT = pl.Datetime("us", "UTC")
 _FIXED: dict[str, Any] = {
     "id": pl.String,
@@ -53,23 +50,17 @@ class LogFile(msgspec.Struct, frozen=True):
     source: str
 
 
-def listed(directory: Path) -> list[LogFile]:
-    """The prediction files of a folder, by time."""
-    try:
-        names = sorted(path.name for path in directory.iterdir())
-    except FileNotFoundError:
-        return []
-    found = []
-    for name in names:
-        match = _NAME.match(name)
-        if match is not None:
-            low, high, first, last, source = match.groups()
-            found.append(LogFile(directory / name, int(low), int(high), first, last, source))
-    return found
+def parsed(directory: Path, name: str) -> LogFile | None:
+    """What a file's name says; None for a file that holds no predictions."""
+    match = _NAME.match(name)
+    if match is None:
+        return None
+    low, high, first, last, source = match.groups()
+    return LogFile(directory / name, int(low), int(high), first, last, source)
 
 
-def write(directory: Path, table: pl.DataFrame, source: str, *, durable: bool = True) -> Path:
-    """Write answers as one file; the file appears whole or not at all."""
+def named(directory: Path, table: pl.DataFrame, source: str) -> LogFile:
+    """The file that would hold a table of answers."""
     bounds = table.select(
         low=pl.col("at").min().to_physical(),
         high=pl.col("at").max().to_physical(),
@@ -77,6 +68,12 @@ def write(directory: Path, table: pl.DataFrame, source: str, *, durable: bool = 
         last=pl.col("id").max(),
     ).row(0)
     name = f"{bounds[0]:016d}_{bounds[1]:016d}_{bounds[2]}_{bounds[3]}_{source}.parquet"
+    return LogFile(directory / name, *bounds, source)
+
+
+def write(one: LogFile, table: pl.DataFrame, *, durable: bool = True) -> None:
+    """Write answers as one file; the file appears whole or not at all."""
+    directory, name = one.path.parent, one.path.name
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{name[:33]}.{os.getpid()}.tmp"
     try:
@@ -93,7 +90,6 @@ def write(directory: Path, table: pl.DataFrame, source: str, *, durable: bool = 
         ) from error
     if durable:
         _sync(directory)
-    return directory / name
 
 
 def _sync(path: Path) -> None:
@@ -116,7 +112,16 @@ def joined(frames: list[pl.DataFrame]) -> pl.DataFrame:
         return pl.DataFrame(schema=_FIXED)
     if len(frames) == 1:
         return frames[0]
-    return pl.concat(frames, how="diagonal_relaxed")
+    alike = all(frame.schema == frames[0].schema for frame in frames[1:])
+    return pl.concat(frames, how="vertical" if alike else "diagonal_relaxed")
+
+
+def once(table: pl.DataFrame) -> pl.DataFrame:
+    """Each answer once, by time and id. Ids grow with time, so that a table which is so already is quickly seen."""
+    ids = table.get_column("id")
+    if ids.is_sorted() and table.get_column("at").is_sorted() and ids.n_unique() == len(ids):
+        return table
+    return table.unique(subset="id", keep="first").sort("at", "id")
 
 
 def _frame(batch: Batch) -> pl.DataFrame:
@@ -144,36 +149,3 @@ def flat(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any
         **{f"{OUTPUT}{name}": values for name, values in outputs.items()},
     }
 
-
-class FileCache:
-    """Files as tables, the last used ones kept in memory. Files never change, so nothing grows stale."""
-
-    def __init__(self, limit: int = _CACHE_BYTES) -> None:
-        self._limit = limit
-        self._used = 0
-        self._tables: OrderedDict[Path, pl.DataFrame] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, path: Path) -> pl.DataFrame:
-        """The file's table."""
-        with self._lock:
-            table = self._tables.get(path)
-            if table is not None:
-                self._tables.move_to_end(path)
-                return table
-        table = pl.read_parquet(path, glob=False)
-        self.put(path, table)
-        return table
-
-    def put(self, path: Path, table: pl.DataFrame) -> None:
-        """Remember what was just written."""
-        with self._lock:
-            if path not in self._tables:
-                self._used += int(table.estimated_size())
-                self._tables[path] = table
-                self._shrink()
-
-    def _shrink(self) -> None:
-        while self._used > self._limit and len(self._tables) > 1:
-            _, dropped = self._tables.popitem(last=False)
-            self._used -= int(dropped.estimated_size())

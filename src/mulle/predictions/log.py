@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,13 +12,13 @@ from pathlib import Path
 import polars as pl
 
 from mulle.predictions import files
-from mulle.predictions.files import INPUT, OUTPUT, FileCache, LogFile
+from mulle.predictions.files import INPUT, OUTPUT, LogFile
 from mulle.predictions.frames import SHADOW, decode, microseconds
 from mulle.predictions.model import Compaction
+from mulle.predictions.shelves import FileShelf, MemoryShelf, Shelf
 from mulle.spool import Segment, read_segment
 
 _ABANDONED_SECONDS = 600.0
-_SMALL_BYTES, _MANY_FILES = 1 << 20, 64
 _PATIENCE = 5
 
 
@@ -25,23 +26,21 @@ class PredictionLog:
     """Every answer that was ever given, readable as soon as it was spooled.
 
     Args:
-        directory: files, a folder a deployment.
-        spool: the folder of the segments that serving workers append to.
-        durable: whether files are synced to the disk (not in a backtest).
+        directory: files, a folder a deployment; None for a log that is gone with the process (a backtest's).
+        spool: the folder of the segments that serving workers append to; None where there are no workers.
+        durable: whether files are synced to the disk.
     """
 
-    def __init__(self, directory: Path, spool: Path, *, durable: bool = True) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path | None, spool: Path | None, *, durable: bool = True) -> None:
+        self._shelf: Shelf = MemoryShelf() if directory is None else FileShelf(directory, durable=durable)
         self._spool = spool
-        self._durable = durable
-        self._cache = FileCache()
         self._segments: dict[Path, tuple[int, pl.DataFrame]] = {}
         self._lock = threading.Lock()
 
     def deployments(self) -> list[str]:
         """The deployments that have answered."""
-        stored = {path.name for path in self._directory.iterdir()} if self._directory.is_dir() else set()
-        return sorted(stored | set(self._spooled().get_column("deployment").unique().to_list()))
+        spooled = self._spooled().get_column("deployment").unique().to_list()
+        return sorted({*self._shelf.deployments(), *spooled})
 
     def append(self, deployment: str, table: pl.DataFrame) -> None:
         """Add answers in bulk, as `scan` gives them; they are in the log when this returns."""
@@ -49,8 +48,7 @@ class PredictionLog:
             return
         laid = _flattened(table, deployment)
         first = str(laid.get_column("id").min())
-        path = files.write(self._directory / deployment, laid, f"bulk-{first[-12:]}", durable=self._durable)
-        self._cache.put(path, laid)
+        self._shelf.put(deployment, laid, f"bulk-{first[-12:]}")
 
     def scan(
         self,
@@ -64,24 +62,34 @@ class PredictionLog:
         Columns: id, at, deployment, revision, model, role, key, score, latency_us, and the structs `inputs` and
         `outputs`; each answer once, in the order of their instants and ids.
         """
-        found = self.scan_flat(deployment, since, until)
         names = list(columns) if columns is not None else [*files.FIXED, "inputs", "outputs"]
+        flat = None if {"inputs", "outputs"} & set(names) else names
+        found = self.scan_flat(deployment, since, until, flat)
         return found.select([_column(name, found.columns) for name in names])
 
-    def scan_flat(self, deployment: str, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
+    def scan_flat(
+        self,
+        deployment: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
         """As `scan`, with a column `in.<name>` an input and `out.<name>` an output: as it lies in the files."""
         low = microseconds(since) if since is not None else 0
         high = microseconds(until) if until is not None else 1 << 62
-        return _patiently(lambda: self._scanned(deployment, low, high))
+        found = _patiently(lambda: self._scanned(deployment, low, high, columns))
+        return found if columns is None else found.select(columns)
 
-    def _scanned(self, deployment: str, low: int, high: int) -> pl.DataFrame:
+    def _scanned(self, deployment: str, low: int, high: int, columns: Sequence[str] | None) -> pl.DataFrame:
         # the spool is read first: what is compacted meanwhile is then seen twice, never missed
-        spooled = self._spooled().filter(pl.col("deployment") == deployment)
-        chosen = [one for one in self._files(deployment) if one.high >= low and one.low < high]
-        parts = [self._read(one, low, high) for one in chosen]
+        spooled = self._spooled()
+        chosen = [one for one in self._shelf.listed(deployment) if one.high >= low and one.low < high]
+        parts = [self._read(one, low, high, columns) for one in chosen]
+        apart = _are_apart(chosen) and not spooled.height
         if spooled.height:
-            parts.append(_between(spooled, low, high))
-        return _once(files.joined([part for part in parts if part.height]))
+            parts.append(_between(spooled.filter(pl.col("deployment") == deployment), low, high))
+        found = files.joined([part for part in parts if part.height])
+        return found if apart else files.once(found)
 
     def newest(self, deployment: str, limit: int, revision: int | None = None) -> pl.DataFrame:
         """The last answers that callers were given (no shadows), the newest first."""
@@ -89,13 +97,13 @@ class PredictionLog:
 
     def _newest(self, deployment: str, limit: int, revision: int | None) -> pl.DataFrame:
         found = _given(self._spooled().filter(pl.col("deployment") == deployment))
-        for one in sorted(self._files(deployment), key=lambda file: file.high, reverse=True):
+        for one in sorted(self._shelf.listed(deployment), key=lambda file: file.high, reverse=True):
             kept = found if revision is None else found.filter(pl.col("revision") == revision)
             if kept.height >= limit and microseconds(_nth_newest(kept, limit)) > one.high:
                 break
-            found = files.joined([found, _given(self._cache.get(one.path))])
+            found = files.joined([found, _given(self._shelf.get(one))])
         kept = found if revision is None else found.filter(pl.col("revision") == revision)
-        return _once(kept).reverse().head(limit)
+        return files.once(kept).reverse().head(limit)
 
     def find(self, prediction: str) -> pl.DataFrame:
         """The one answer of that id, or an empty table."""
@@ -106,9 +114,9 @@ class PredictionLog:
         if matching.height:
             return _present(matching.head(1))
         for deployment in self.deployments():
-            for one in self._files(deployment):
+            for one in self._shelf.listed(deployment):
                 if one.first <= prediction <= one.last:
-                    found = self._cache.get(one.path).filter(pl.col("id") == prediction)
+                    found = self._shelf.get(one).filter(pl.col("id") == prediction)
                     if found.height:
                         return found.head(1)
         return pl.DataFrame()
@@ -119,29 +127,15 @@ class PredictionLog:
         for segment in self._ended():
             segments += 1
             for deployment, table in _by_deployment(segment):
-                path = files.write(self._directory / deployment, table, segment.id, durable=self._durable)
-                written.append(str(path))
+                written.append(str(self._shelf.put(deployment, table, segment.id)))
                 rows += table.height
             segment.path.unlink(missing_ok=True)
         for deployment in {path.parent.name for path in map(Path, written)}:
-            self._merge(deployment)
+            self._shelf.merge(deployment)
         return Compaction(segments=segments, rows=rows, files=written)
 
-    def _merge(self, deployment: str) -> None:
-        """Put small files together. Killed in between, answers are in two files: readers count an id once."""
-        small = [one for one in self._files(deployment) if one.path.stat().st_size < _SMALL_BYTES]
-        if len(small) < _MANY_FILES:
-            return
-        table = _once(files.joined([self._cache.get(one.path) for one in small]))
-        kept = files.write(
-            self._directory / deployment, table, f"merged-{small[0].source}-{len(small)}", durable=self._durable
-        )
-        for one in small:
-            if one.path != kept:
-                one.path.unlink(missing_ok=True)
-
     def _ended(self) -> Iterator[Segment]:
-        for path in sorted(self._spool.glob("*.seg")):
+        for path in self._present():
             try:
                 segment = read_segment(path)
             except FileNotFoundError:  # another process compacts too
@@ -149,12 +143,14 @@ class PredictionLog:
             if segment.sealed and (segment.frames or _is_old(path)):
                 yield segment
 
-    def _files(self, deployment: str) -> list[LogFile]:
-        return files.listed(self._directory / deployment)
-
-    def _read(self, one: LogFile, low: int, high: int) -> pl.DataFrame:
-        table = self._cache.get(one.path)
+    def _read(self, one: LogFile, low: int, high: int, columns: Sequence[str] | None) -> pl.DataFrame:
+        table = self._shelf.get(one)
+        if columns is not None:
+            table = table.select(list(dict.fromkeys(["id", "at", *columns])))
         return table if one.low >= low and one.high < high else _between(table, low, high)
+
+    def _present(self) -> list[Path]:
+        return [] if self._spool is None else sorted(self._spool.glob("*.seg"))
 
     def _spooled(self) -> pl.DataFrame:
         """What lies in the spool; segments are read from where the last reading ended."""
@@ -162,7 +158,7 @@ class PredictionLog:
             return self._reread()
 
     def _reread(self) -> pl.DataFrame:
-        present = sorted(self._spool.glob("*.seg"))
+        present = self._present()
         for path in set(self._segments) - set(present):
             del self._segments[path]
         for path in present:
@@ -211,9 +207,9 @@ def _between(table: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
     return table.filter((at >= low) & (at < high))
 
 
-def _once(table: pl.DataFrame) -> pl.DataFrame:
-    """Each answer once, by time."""
-    return table.unique(subset="id", keep="first").sort("at", "id")
+def _are_apart(chosen: Sequence[LogFile]) -> bool:
+    """Whether each table ends before the next one begins: put below each other they are by time, each answer once."""
+    return all(one.high < other.low for one, other in itertools.pairwise(chosen))
 
 
 def _nth_newest(table: pl.DataFrame, n: int) -> datetime:

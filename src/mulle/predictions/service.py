@@ -64,6 +64,7 @@ class Predictions:
         self.registry = registry
         self.data = data
         self._deployments = deployments or log.deployments
+        self._taught: dict[str, Inputs] = {}
 
     @verb("read")
     def list(self, deployment: str, limit: int = 20, revision: int | None = None) -> Answers:
@@ -165,7 +166,7 @@ class Predictions:
         `feedback`. `labelled` is when it became known.
         """
         found = self.log.scan(deployment, since, until, columns if columns is None else _with(columns, "id", "key"))
-        known = truth.known_labels(self.data, self._inputs(deployment, since), self.catalog.clock.now(), since)
+        known = truth.known_labels(self.data, self._inputs(deployment), self.catalog.clock.now(), since)
         return truth.joined(found, known, self._given(deployment))
 
     def _found(self, id_: str) -> pl.DataFrame:
@@ -175,12 +176,15 @@ class Predictions:
             raise unknown("prediction", name, [], cure="mulle predictions list --deployment NAME")
         return table
 
-    def _inputs(self, deployment: str, since: datetime | None) -> Inputs:
+    def _inputs(self, deployment: str) -> Inputs:
         newest = self.log.newest(deployment, 1)
-        if newest.height == 0:
-            return Inputs()
-        del since
-        return self.registry.show(newest.item(0, "model")).inputs
+        return self._inputs_of(newest.item(0, "model")) if newest.height else Inputs()
+
+    def _inputs_of(self, model: str) -> Inputs:
+        """What a version was taught; that never changes."""
+        if model not in self._taught:
+            self._taught[model] = self.registry.show(model).inputs
+        return self._taught[model]
 
     def _given(self, deployment: str) -> pl.DataFrame:
         chosen = select(feedback.c.prediction, feedback.c.label, feedback.c.at).where(
@@ -198,7 +202,7 @@ class Predictions:
 
     def _label(self, table: pl.DataFrame) -> tuple[Any, datetime] | None:
         deployment, at = table.item(0, "deployment"), table.item(0, "at")
-        inputs = self.registry.show(table.item(0, "model")).inputs
+        inputs = self._inputs_of(table.item(0, "model"))
         given = self._given(deployment)
         known = truth.known_labels(self.data, inputs, self.catalog.clock.now(), at)
         found = truth.joined(table.select("id", "key"), known, given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from mulle.stats.evaluation import Array, Metric, metric
 
 Counts = npt.NDArray[np.float64]
+
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -74,18 +77,21 @@ def resampled(chosen: Metric, truth: Array, scores: Array, counts: Counts) -> Ar
 
 
 def _weighted_auc(truth: Array, scores: Array, counts: Counts) -> Array:
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    positive = (truth[order] > 0).astype(np.float64)
+    """Each positive row beats the negative rows below it and half of those that tie; rows count as often as drawn."""
+    positive, negative = np.flatnonzero(truth > 0), np.flatnonzero(~(truth > 0))
+    negative = negative[np.argsort(scores[negative], kind="stable")]
+    ordered = scores[negative]
+    below, upto = (np.searchsorted(ordered, scores[positive], side) for side in _SIDES)
+    ties = bool((below != upto).any())
+    drawn = np.zeros(len(negative) + 1)
     found = np.empty(len(counts))
     for i, row in enumerate(counts):
-        weights = row[order]
-        above = np.add.reduceat(weights * positive, starts)
-        below = np.add.reduceat(weights * (1 - positive), starts)
-        positives, negatives = above.sum(), below.sum()
+        above = row[positive]
+        np.cumsum(row[negative], out=drawn[1:])
+        positives, negatives = above.sum(), drawn[-1]
         if positives == 0 or negatives == 0:
             found[i] = math.nan
             continue
-        found[i] = (above * (np.cumsum(below) - below / 2)).sum() / (positives * negatives)
+        beaten = (drawn[below] + drawn[upto]) / 2 if ties else drawn[below]
+        found[i] = above @ beaten / (positives * negatives)
     return found

@@ -65,16 +65,13 @@ def log_e_values(counts: npt.NDArray[np.generic], shares: Array, concentration: 
     Args:
         counts: (..., features, bins) rows of the window; bins with no share (padding) hold none.
         shares: (features, bins) reference shares; 0 marks padding.
-        concentration: (features,) how steady windows of this length are under the null.
+        concentration: (..., features) how steady windows of this length are under the null.
     """
     seen = np.asarray(counts, dtype=np.float64)
     rows = seen.sum(axis=-1)
-    null = _log_probability(seen, rows, shares, concentration)
-    ladder = []
-    for rung in range(1, _LADDER + 1):
-        lower = np.maximum(concentration / _STEP**rung, _LOOSEST / (1 + rung))
-        ladder.append(_log_probability(seen, rows, shares, lower))
-    stacked = np.stack(ladder)
+    ladder = [np.maximum(concentration / _STEP**rung, _LOOSEST / (1 + rung)) for rung in range(1, _LADDER + 1)]
+    null, *others = _log_probability(seen, rows, shares, np.stack([concentration, *ladder]))
+    stacked = np.stack(others)
     top = stacked.max(axis=0)
     mixture: Array = top + np.log(np.exp(stacked - top).mean(axis=0)) - null
     return mixture
@@ -83,7 +80,7 @@ def log_e_values(counts: npt.NDArray[np.generic], shares: Array, concentration: 
 def _log_probability(counts: Array, rows: Array, shares: Array, concentration: Array) -> Array:
     """Of one sequence with these counts under Dirichlet-multinomial(concentration x shares)."""
     real = shares > 0
-    prior = np.where(real, shares, 1.0) * concentration[:, None]
+    prior = np.where(real, shares, 1.0) * concentration[..., None]
     terms = np.where(real, log_gamma(prior + counts) - log_gamma(prior), 0.0)
     found: Array = terms.sum(axis=-1) - log_gamma(concentration + rows) + log_gamma(concentration)
     return found
@@ -203,26 +200,43 @@ class OpenWindow(msgspec.Struct, frozen=True):
     counts: bytes = b""
 
 
-def judge(test: Test, scale: int, counts: Counts, *, closed: bool) -> list[Finding]:
-    """What one window's counts say, while it fills or once it is closed; nothing below the minimum of rows."""
-    rows = int(counts[0].sum()) if len(counts) else 0
-    if rows < test.min_rows:
+class Look(msgspec.Struct, frozen=True):
+    """A window to judge: of which length, its counts (features x bins), and whether it is full or still fills."""
+
+    scale: int
+    counts: Counts
+    rows: int
+    closed: bool
+
+
+def judge(test: Test, looks: Sequence[Look]) -> list[Finding]:
+    """What windows say, in their order; nothing below the minimum of rows."""
+    looks = [look for look in looks if look.rows >= test.min_rows]
+    if not looks:
         return []
-    shares = np.asarray(test.shares)
-    window = test.windows[scale]
+    counts, shares = np.stack([look.counts for look in looks]), np.asarray(test.shares)
     steady, floors = np.asarray(test.expected.concentration), np.asarray(test.expected.floors)
-    log_e = log_e_values(counts, shares, steady[scale] if closed else steady[: scale + 1].min(axis=0))
-    needed = threshold(window, len(test.windows), len(test.features), test.alarms_per_week)
-    moved = np.flatnonzero(log_e > needed)
-    if not len(moved):
-        return []
-    effects = stability_index(counts, shares)
-    floor = floors[scale] if closed else floors[: scale + 1].max(axis=0)
-    return [
-        Finding(test.features[i], window, round(float(log_e[i]), 6), needed, round(float(effects[i]), 6), rows)
-        for i in moved
-        if effects[i] > floor[i]
-    ]
+    least, most = np.minimum.accumulate(steady), np.maximum.accumulate(floors)
+    steady = np.stack([steady[look.scale] if look.closed else least[look.scale] for look in looks])
+    log_e = log_e_values(counts, shares, steady)
+    limits = [threshold(window, len(test.windows), len(test.features), test.alarms_per_week) for window in test.windows]
+    found = []
+    for place in np.flatnonzero((log_e > np.array([limits[look.scale] for look in looks])[:, None]).any(axis=1)):
+        look = looks[place]
+        needed, floor = limits[look.scale], floors[look.scale] if look.closed else most[look.scale]
+        effects = stability_index(look.counts, shares)
+        found += [
+            Finding(
+                feature=test.features[i],
+                window=test.windows[look.scale],
+                log_e=round(float(log_e[place, i]), 6),
+                threshold=needed,
+                effect=round(float(effects[i]), 6),
+                rows=look.rows,
+            )
+            for i in np.flatnonzero((log_e[place] > needed) & (effects > floor))
+        ]
+    return found
 
 
 def feed(
@@ -240,26 +254,26 @@ def feed(
     Returns:
         The windows now open, and for each feature the finding with the greatest e-value.
     """
-    shape = counts.shape[1:]
     opened = list(state) or [OpenWindow() for _ in test.windows]
-    found: dict[str, Finding] = {}
+    looks: list[Look] = []
     for scale, window in enumerate(test.windows):
-        numbers = slots // max(round(window / slot), 1)
-        number, held = opened[scale].number, _held(opened[scale], shape)
-        for current in np.unique(numbers):
+        numbers, starts = np.unique(slots // max(round(window / slot), 1), return_index=True)
+        added = np.add.reduceat(counts, starts, axis=0) if len(starts) else counts
+        number, held = opened[scale].number, _held(opened[scale], counts.shape[1:])
+        rows = int(held[:1].sum())
+        for current, more, further in zip(numbers.tolist(), added, added[:, :1].sum(axis=(1, 2)).tolist(), strict=True):
             if current != number:
-                _keep(found, judge(test, scale, held, closed=True))
-                number, held = int(current), np.zeros(shape, dtype=np.int64)
-            held = held + counts[numbers == current].sum(axis=0)
-            _keep(found, judge(test, scale, held, closed=False))
+                looks.append(Look(scale, held, rows, closed=True))
+                number, held, rows = current, more, further
+            else:
+                held, rows = held + more, rows + further
+            looks.append(Look(scale, held, rows, closed=False))
         opened[scale] = OpenWindow(number, held.astype("<i8").tobytes())
-    return opened, [found[name] for name in test.features if name in found]
-
-
-def _keep(found: dict[str, Finding], new: Sequence[Finding]) -> None:
-    for finding in new:
-        if finding.feature not in found or found[finding.feature].log_e < finding.log_e:
-            found[finding.feature] = finding
+    strongest: dict[str, Finding] = {}
+    for finding in judge(test, looks):
+        if finding.feature not in strongest or strongest[finding.feature].log_e < finding.log_e:
+            strongest[finding.feature] = finding
+    return opened, [strongest[name] for name in test.features if name in strongest]
 
 
 def _held(window: OpenWindow, shape: tuple[int, ...]) -> Counts:

@@ -46,7 +46,7 @@ def forks(ws: Workspace, executor: Executor) -> Worlds:
         directory.mkdir(parents=True, exist_ok=True)
         data = DataService(catalog, ws.store, ws.settings.root)
         registry = Registry(catalog, ws.store, ws.signer, ws.root / "tmp" / "bundles", convert=False)
-        log = PredictionLog(directory / "predictions", directory / "spool", durable=False)
+        log = PredictionLog(None, None)
         deployments = Deployments(catalog, registry, directory / "serving", prepare=False, log=log)
         predictions = Predictions(catalog, log, registry, data, deployments.names)
         controller = Controller(
