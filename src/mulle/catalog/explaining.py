@@ -93,13 +93,16 @@ class LineageService:
                 cause="a subject is KIND:NAME",
                 cure="write one of: " + ", ".join(KINDS.values()),
             )
-        start: str | Node = self._canonical(kind, name)
+        found = self._canonical(kind, name)
+        start: str | Node = found
         if kind == "prediction":
             revision, digest = self._prediction(name)
             start = Node("prediction", subject, digest)
             up: dict[str, Expand] = {"prediction": lambda _tx, _node: [(revision, "answered_by")]}
         else:
             up = {}
+        if kind == "object":  # raw rows are where every explanation ends: they came from nothing that is known here
+            start = Node("object", found, found.partition(":")[2])
         up |= {"dataset_version": self._objects, "deployment": self._serving}
         down: dict[str, Expand] = {"object": self._containing, "revision": self._served_by}
         with self._catalog.read() as tx:

@@ -79,7 +79,8 @@ def walk(tx: Tx, subject: str | Node, direction: Direction, expand: Mapping[str,
         level = following
     if isinstance(subject, str) and len(reached) == 1 and not _nodes(tx, [subject]):
         raise unknown("subject", subject, _near(tx, subject), cure=f"mulle audit log --subject '{subject}'")
-    return Graph(start.name, list(reached.values()), list(edges.values()))
+    unread = _nodes(tx, [node.name for node in reached.values() if not node.digest])  # those that expansions named
+    return Graph(start.name, [unread.get(name, node) for name, node in reached.items()], list(edges.values()))
 
 
 def _neighbours(

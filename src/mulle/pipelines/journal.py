@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mulle.errors import unknown
+from mulle.hashing import digest_value
 from mulle.pipelines.model import GraphEdge, GraphNode, NodeKind, RunGraph, StepRun, StepStatus
 from mulle.pipelines.tables import run_graph, step_run
 from mulle.tracking import runs
@@ -47,7 +48,7 @@ def write(tx: Tx, row: StepRun, owner: str, reads: Sequence[str], uses: Sequence
     if row.status not in {"executed", "cached"}:
         return
     name = f"step_run:{row.id}"
-    tx.node("step_run", name, row.key)
+    tx.node("step_run", name, row.key or digest_value([row.name, row.outputs]))  # an effect is known by what it did
     tx.edge(f"run:{row.run}", name, "executed" if row.status == "executed" else "reused")
     if row.origin != row.id:
         tx.edge(name, f"step_run:{row.origin}", "reuses")

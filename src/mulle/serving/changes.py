@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select, update
 
 from mulle.catalog import Tx
 from mulle.errors import ServingError, unknown
+from mulle.hashing import digest_value
 from mulle.registry import ModelVersion
 from mulle.serving.model import Deployment, Revision, Traffic
 from mulle.serving.tables import deployment, revision, traffic
@@ -36,7 +37,7 @@ def revision_for(tx: Tx, name: str, version: ModelVersion) -> Revision:
     made = Revision(deployment=name, number=number, model=version.name, version=version.number, at=tx.now, event=event)
     tx.execute(insert(revision).values(**msgspec.structs.asdict(made)))
     tx.node("revision", f"revision:{made.ref}", version.bundle)
-    tx.node("deployment", f"deployment:{name}")
+    tx.node("deployment", f"deployment:{name}", digest_value({"deployment": name, "created": tx.now}))
     tx.edge(f"revision:{made.ref}", f"model:{version.ref}", "serves")
     return made
 

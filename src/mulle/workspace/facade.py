@@ -221,7 +221,7 @@ class Workspace:
         """Why, and impact."""
         from mulle.workspace.resolving import Resolving
 
-        found = Resolving(self.data, self.models, self.predictions, self.deployments)
+        found = Resolving(self.store, self.data, self.models, self.predictions, self.deployments)
         return LineageService(
             self.catalog,
             canonical=found.canonical,

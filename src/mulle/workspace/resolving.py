@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mulle.catalog.lineage import Node
-from mulle.errors import UsageError
+from mulle.errors import UnknownNameError, UsageError
 from mulle.hashing import digest_value
+from mulle.types import Digest
 
 if TYPE_CHECKING:
     from mulle.data.service import DataService
     from mulle.predictions import Predictions
     from mulle.registry import Registry
     from mulle.serving.service import Deployments
+    from mulle.store import ObjectStore
+
+_ENOUGH = 7
+"""Characters of a digest that are worth looking for: its prefix and four digits."""
 
 
 class Resolving:
     """Answers the lineage service's questions from the planes that know."""
 
-    def __init__(self, data: DataService, models: Registry, predictions: Predictions, deployments: Deployments) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        data: DataService,
+        models: Registry,
+        predictions: Predictions,
+        deployments: Deployments,
+    ) -> None:
+        self._store = store
         self._data = data
         self._models = models
         self._predictions = predictions
         self._deployments = deployments
 
     def canonical(self, kind: str, name: str) -> str:
-        """A subject's node name: aliases, tags and `HEAD` become numbers.
+        """A subject's node name: aliases, tags and `HEAD` become numbers, the first digits of a digest all of it.
 
         Raises:
-            UnknownNameError: there is no such dataset, model or deployment.
+            UnknownNameError: there is no such dataset, model, deployment or object.
             UsageError: a revision is not written as DEPLOYMENT/N.
         """
         if kind == "dataset":
@@ -47,7 +61,17 @@ class Resolving:
                     f"'{name}' is not a revision", cause="a revision is DEPLOYMENT/N", cure=f"write {deployment}/1"
                 )
             return f"revision:{self._deployments.show(deployment).name}/{int(number)}"
-        return f"{kind}:{name}"
+        return f"object:{self._object(name)}" if kind == "object" else f"{kind}:{name}"
+
+    def _object(self, name: str) -> str:
+        whole = re.fullmatch(r"b3:[0-9a-f]{64}", name)
+        if whole and self._store.has(Digest(name)):
+            return name
+        alike = [digest for digest in self._store.digests() if len(name) >= _ENOUGH and digest.startswith(name)]
+        if len(alike) != 1:
+            why = f"{len(alike)} objects begin so" if alike else "no object of the workspace has this digest"
+            raise UnknownNameError(f"'{name}' is no object", cause=why, cure="mulle data show DATASET --json")
+        return alike[0]
 
     def prediction(self, identity: str) -> tuple[Node, str]:
         """The revision that gave an answer, and the digest of the answer's record."""
