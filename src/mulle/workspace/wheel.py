@@ -62,9 +62,9 @@ def world(ws: Workspace, *, requests: Requests | None = None, rules: Rules | Non
 
 
 def turn(ws: Workspace) -> TurnReport:
-    """One turn of the wheel, now; online features follow the data that arrived."""
+    """One turn of the wheel, now; online features follow the data that arrived and the models that serve."""
     made = one_turn(world(ws))
-    if made.arrived:
+    if made.arrived or made.moves:
         materialize_all(ws)
     return made
 
@@ -125,6 +125,7 @@ def deploy(ws: Workspace, name: str, version: int | None = None, reason: str = "
         checks, passed, said = verdict.checks, verdict.passed, verdict.reason
     revision = None
     if passed or force:
+        materialize_all(ws)  # before the first request: one that names only its entities finds its features
         with acting(reason=reason or said, verb="deployments.deploy"):
             revision = ws.deployments.deploy(name, candidate.ref, reason=reason or said).number
             current = ws.models.alias(candidate.name)
