@@ -140,7 +140,7 @@ class DataService:
             watermark: the exclusive end of what has been collected; the newest event time by default.
 
         Raises:
-            DataError: the data cannot be read, has no columns, or a key repeats.
+            DataError: the data cannot be read, has no columns, is a file without rows, or a key repeats.
             SchemaSkewError: appended rows do not have the dataset's columns and types, or not the declared ones.
         """
         definition = name if isinstance(name, Dataset) else None
@@ -151,6 +151,10 @@ class DataService:
             if path.is_dir():
                 return self._commit_folder(request, path)
             data = files.read_table_file(path)
+            if not data.height:
+                raise DataError(
+                    f"{path} has no rows", cause="an empty batch adds nothing", cure="give it at least one row"
+                )
         expect = definition.expect if definition is not None else None
         table = drafts.normal(data, request.name, key=request.key, event_time=request.event_time, expect=expect)
         if definition is not None:

@@ -173,7 +173,8 @@ class Predictions:
         name = id_.removeprefix("prediction:")
         table = self.log.find(name)
         if table.height == 0:
-            raise unknown("prediction", name, [], cure="mulle predictions list --deployment NAME")
+            recent = [identity for each in self._deployments() for identity in self.log.newest(each, 20)["id"]]
+            raise unknown("prediction", name, recent, cure="mulle predictions list --deployment NAME")
         return table
 
     def _inputs(self, deployment: str) -> Inputs:
