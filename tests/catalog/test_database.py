@@ -1,4 +1,5 @@
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -223,13 +224,14 @@ def test_a_mistaken_statement_is_the_programmers_business(catalog: Catalog) -> N
         tx.connection.exec_driver_sql("SELECT nothing FROM nowhere")
 
 
-def test_a_damaged_file_is_an_error_with_a_cure(catalog: Catalog, things: Table) -> None:
+@pytest.mark.parametrize("intact", [100, 8192])
+def test_a_damaged_file_is_an_error_with_a_cure(catalog: Catalog, things: Table, intact: int) -> None:
     with catalog.write() as tx:
         tx.execute(insert(things), [{"name": f"{number:0500}"} for number in range(1000)])
     catalog._readers.dispose()
     catalog._writer.dispose()
     content = bytearray(catalog.path.read_bytes())
-    content[8192:] = os.urandom(len(content) - 8192)
+    content[intact:] = random.Random(7).randbytes(len(content) - intact)
     catalog.path.write_bytes(content)
     with pytest.raises(CatalogError) as caught, open_again(catalog) as again, again.read() as tx:
         tx.all(select(things))

@@ -89,14 +89,14 @@ class Catalog:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A transaction that sees one consistent state and changes nothing."""
-        with self._engine(self._readers).connect() as connection, _explained(self.path):
+        with _explained(self.path), self._engine(self._readers).connect() as connection:
             connection.exec_driver_sql("BEGIN")
             yield Tx(connection, self.clock.now(), self.ids, writable=False)
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """A transaction that commits at the end of the block; waits for other writers, never fails for them."""
-        with self._lock.held(), self._engine(self._writer).connect() as connection, _explained(self.path):
+        with self._lock.held(), _explained(self.path), self._engine(self._writer).connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             tx = Tx(connection, self.clock.now(), self.ids, writable=True)
             yield tx
@@ -105,7 +105,7 @@ class Catalog:
 
     def fork(self, path: Path, clock: Clock, ids: Ids) -> Catalog:
         """A copy of the present state at `path`, with its own clock; not durable, meant to be thrown away."""
-        with self._engine(self._readers).connect() as connection, _explained(self.path):
+        with _explained(self.path), self._engine(self._readers).connect() as connection:
             source: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
             target = sqlite3.connect(path)
             try:
