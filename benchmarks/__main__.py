@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.results import write
 
-BENCHMARKS = ("startup", "steps", "tables", "serving")
+BENCHMARKS = ("startup", "steps", "tables", "serving", "demo")
 
 
 def main(names: list[str]) -> int:
