@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +19,7 @@ from mulle.catalog.columns import metadata
 from mulle.catalog.filesystem import refuse_network
 from mulle.catalog.lock import WriteLock
 from mulle.catalog.tx import Tx
+from mulle.catalog.version import raise_for
 from mulle.clock import Clock, Ids
 from mulle.errors import CatalogError
 
@@ -159,22 +160,6 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise_for(path, error)
         raise
-
-
-def raise_for(path: Path, error: Any) -> None:
-    """Raise a CatalogError for a full disk, a failing disk, a damaged or read-only file; return for anything else."""
-    cures = {
-        "SQLITE_FULL": f"free space on the disk of {path.parent}, then repeat the command; nothing was half-written",
-        "SQLITE_IOERR": f"check the disk of {path.parent}, then repeat the command; nothing was half-written",
-        "SQLITE_CORRUPT": f"restore {path.name} from a backup: the file is damaged",
-        "SQLITE_NOTADB": f"restore {path.name} from a backup: the file is no database",
-        "SQLITE_READONLY": f"make {path} and its folder writable for this user",
-        "SQLITE_CANTOPEN": f"make {path} and its folder readable and writable for this user",
-    }
-    name = str(getattr(error, "sqlite_errorname", ""))
-    for prefix, cure in cures.items():
-        if name.startswith(prefix):
-            raise CatalogError(f"the catalog {path} cannot be used", cause=str(error), cure=cure) from error
 
 
 def stamp(connection: Connection) -> None:

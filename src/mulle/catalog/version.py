@@ -1,9 +1,10 @@
-"""Which schema a database file has, found without loading SQLAlchemy or Alembic."""
+"""Which schema a database file has, and what the machine did to it, found without loading SQLAlchemy or Alembic."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from mulle.errors import CatalogError
 
@@ -27,6 +28,7 @@ def schema_version(path: Path) -> int:
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
+        raise_for(path, error)
         raise CatalogError(
             f"{path} cannot be read as a database", cause=str(error), cure=f"restore {path.name} from a backup"
         ) from error
@@ -52,3 +54,20 @@ def check(path: Path) -> int:
             cure="pip install --upgrade mulle",
         )
     return version
+
+
+def raise_for(path: Path, error: Any) -> None:
+    """Raise a CatalogError for a full disk, a failing disk, a damaged or read-only file; return for anything else."""
+    cures = {
+        "SQLITE_FULL": f"free space on the disk of {path.parent}, then repeat the command; nothing was half-written",
+        "SQLITE_IOERR": f"free space on the disk of {path.parent} (`df -h`) or check that disk, then repeat the command"
+        "; nothing was half-written",
+        "SQLITE_CORRUPT": f"restore {path.name} from a backup: the file is damaged",
+        "SQLITE_NOTADB": f"restore {path.name} from a backup: the file is no database",
+        "SQLITE_READONLY": f"make {path} and its folder writable for this user",
+        "SQLITE_CANTOPEN": f"make {path} and its folder readable and writable for this user",
+    }
+    name = str(getattr(error, "sqlite_errorname", ""))
+    for prefix, cure in cures.items():
+        if name.startswith(prefix):
+            raise CatalogError(f"the catalog {path} cannot be used", cause=str(error), cure=cure) from error
