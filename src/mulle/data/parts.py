@@ -60,7 +60,7 @@ def read(store: ObjectStore, entry: Entry, columns: Sequence[str] | None = None)
     if columns is not None and entry.bytes > DECODED_BYTES // 16:
         return pl.read_parquet(store.path(entry.digest), columns=list(columns))
     table = _decoded.get(entry.digest, lambda: decode(store.get(entry.digest)), _weight)
-    return table if columns is None else table.select(columns)
+    return table if columns is None else table[list(columns)]
 
 
 def decode(data: bytes) -> pl.DataFrame:

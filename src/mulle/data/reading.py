@@ -71,7 +71,7 @@ def read_version(
         needed = [*columns, manifest.event_time]
     frames = [_cut(parts.read(store, entry, needed), entry, manifest.event_time, low, high) for entry in found]
     table = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=False)
-    return table if columns is None else table.select(columns)
+    return table if columns is None else table[list(columns)]
 
 
 def _first(store: ObjectStore, manifest: Manifest, columns: Sequence[str] | None) -> pl.DataFrame:

@@ -248,7 +248,7 @@ def _champion(world: World, model: str, version: int) -> None:
 def observe(world: World, one: Rollout, now: datetime, *, labels: bool) -> rule.Observation:
     """What the candidate answered since its stage began; with `labels`, how it compares where the truth is known."""
     found = world.predictions.log.scan_flat(one.deployment, one.since, now, ["model", "score"])
-    mine = found.filter(pl.col("model") == one.ref)
+    mine = found.filter(found.get_column("model") == one.ref)
     scores = mine.get_column("score")
     failed = scores.null_count() + int((~scores.drop_nulls().is_finite()).sum()) if mine.height else 0
     lacking = _lacking(world, one, mine.height, found.height - mine.height)

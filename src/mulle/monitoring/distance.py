@@ -47,10 +47,10 @@ def fit(rows: pl.DataFrame, features: Sequence[str]) -> Distance | None:
 
 
 def _values(rows: pl.DataFrame, names: Sequence[str], mean: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    present = [pl.col(name) if name in rows.columns else pl.lit(None).alias(name) for name in names]
-    raw = rows.select([column.cast(pl.Float64, strict=False) for column in present]).to_numpy()
-    if len(raw) != rows.height:
-        raw = np.repeat(raw, rows.height, axis=0)
+    raw = np.full((rows.height, len(names)), np.nan)
+    for place, name in enumerate(names):
+        if name in rows.columns:
+            raw[:, place] = rows.get_column(name).cast(pl.Float64, strict=False).to_numpy()
     return np.where(np.isfinite(raw), raw, mean)
 
 

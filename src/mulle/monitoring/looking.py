@@ -111,7 +111,7 @@ def baseline(report: Report, name: str) -> Baseline | None:
 
 
 def _days(at: pl.Series) -> Any:
-    return at.dt.epoch("d").to_numpy()
+    return at.to_numpy().astype("datetime64[D]").astype(np.int64)
 
 
 def look_at_quality(rule: Quality, against: Baseline, labelled: pl.DataFrame) -> Outcome:
@@ -120,7 +120,9 @@ def look_at_quality(rule: Quality, against: Baseline, labelled: pl.DataFrame) ->
     An alert needs enough labels, a drop of more than `by`, and one that is surely none by chance: `alarms_per_week` is
     spread over seven looks at a sliding window, and errors allow for whole days being good or bad.
     """
-    known = labelled.filter(pl.col("label").is_not_null() & pl.col("score").is_not_null())
+    known = labelled
+    if known.get_column("label").null_count() or known.get_column("score").null_count():
+        known = known.filter(pl.col("label").is_not_null() & pl.col("score").is_not_null())
     reading: dict[str, Any] = {"metric": rule.metric, "labels": known.height, "baseline": against.value}
     if known.height < rule.min_labels:
         return Outcome(reading)

@@ -90,7 +90,7 @@ def together(a: Reference, b: Reference) -> Reference:
 
 def slots_of(at: pl.Series, slot: timedelta) -> Counts:
     """The number, since the epoch, of the slot that each instant falls into."""
-    micros = at.dt.epoch("us").to_numpy().astype(np.int64)
+    micros = at.to_numpy().astype("datetime64[us]").astype(np.int64)
     return np.asarray(micros // (slot // _MICROSECOND), dtype=np.int64)
 
 

@@ -20,6 +20,7 @@ from mulle.monitoring.reference import SCORE
 from mulle.monitoring.tables import alert, monitor_state
 from mulle.pipelines import journal
 from mulle.predictions import Predictions
+from mulle.predictions.files import INPUT
 from mulle.predictions.frames import SHADOW
 from mulle.registry import Registry
 from mulle.stats.evaluation import Report
@@ -47,6 +48,8 @@ class Learned:
     def __init__(self) -> None:
         self.expected: dict[tuple[str, bytes], looking.Expected | None] = {}
         self.baselines: dict[tuple[str, str], looking.Baseline | None] = {}
+        self.taught: tuple[str, pl.DataFrame | None] = ("", None)
+        """The rows that a run trained on: the last ones read, for the next watch over the same champion."""
 
 
 class Monitoring:
@@ -199,10 +202,17 @@ class Monitoring:
             steps = journal.steps(tx, serving.champion.run) if serving.champion.run else []
         for step in steps:
             if step.kind == "training_set" and step.outputs:
-                rows = pl.read_ipc(self.registry.store.get(Digest(step.outputs[0]["digest"])), use_pyarrow=False)
+                rows = self._rows(Digest(step.outputs[0]["digest"]))
                 if set(features) <= set(rows.columns):
                     return rows
         return None
+
+    def _rows(self, digest: Digest) -> pl.DataFrame:
+        known, rows = self.learned.taught
+        if known != digest or rows is None:
+            rows = pl.read_ipc(self.registry.store.get(digest), use_pyarrow=False)
+            self.learned.taught = (digest, rows)
+        return rows
 
     def _report(self, serving: Serving) -> Report | None:
         report = self.registry.report(serving.champion)
@@ -240,16 +250,23 @@ class _Rows:
         """The champion's answers since an instant: its inputs by name, the score, and when."""
         if since not in self._fresh:
             found = self._predictions.log.scan_flat(self._serving.deployment, since, self._now)
-            found = found.filter((pl.col("model") == self._serving.champion.ref) & (pl.col("role") != SHADOW))
-            inputs = {name: name.removeprefix("in.") for name in found.columns if name.startswith("in.")}
-            self._fresh[since] = found.select("at", pl.col("score").alias(SCORE), *inputs).rename(inputs)
+            found = self._given(found)
+            inputs = [name for name in found.columns if name.startswith(INPUT)]
+            names = ["at", SCORE, *(name.removeprefix(INPUT) for name in inputs)]
+            columns = [found.get_column(name) for name in ("at", "score", *inputs)]
+            self._fresh[since] = pl.DataFrame(dict(zip(names, columns, strict=True)))
         return self._fresh[since]
 
     def labelled(self, since: datetime) -> pl.DataFrame:
         """The champion's answers since an instant whose labels are known now."""
         columns = ["at", "model", "role", "score"]
         found = self._predictions.join_labels(self._serving.deployment, since, self._now, columns)
-        return found.filter((pl.col("model") == self._serving.champion.ref) & (pl.col("role") != SHADOW))
+        return self._given(found)
+
+    def _given(self, found: pl.DataFrame) -> pl.DataFrame:
+        """What callers were given by the champion."""
+        mine = found.get_column("model") == self._serving.champion.ref
+        return found.filter(mine & (found.get_column("role") != SHADOW))
 
 
 def _untold(tx: Tx, serving: Serving, name: str, outcome: Outcome, now: datetime) -> bool:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import polars as pl
 from polars import selectors
 
 from mulle.errors import StoreError
-from mulle.predictions.frames import Batch
+from mulle.predictions.frames import Batch, microseconds
 
 INPUT, OUTPUT = "in.", "out."
 _NAME = re.compile(r"^(\d{16})_(\d{16})_([^_]+)_([^_]+)_(.+)\.parquet$")
@@ -61,14 +62,11 @@ def parsed(directory: Path, name: str) -> LogFile | None:
 
 def named(directory: Path, table: pl.DataFrame, source: str) -> LogFile:
     """The file that would hold a table of answers."""
-    bounds = table.select(
-        low=pl.col("at").min().to_physical(),
-        high=pl.col("at").max().to_physical(),
-        first=pl.col("id").min(),
-        last=pl.col("id").max(),
-    ).row(0)
-    name = f"{bounds[0]:016d}_{bounds[1]:016d}_{bounds[2]}_{bounds[3]}_{source}.parquet"
-    return LogFile(directory / name, *bounds, source)
+    at, ids = table.get_column("at"), table.get_column("id")
+    low, high = microseconds(cast("datetime", at.min())), microseconds(cast("datetime", at.max()))
+    first, last = str(ids.min()), str(ids.max())
+    name = f"{low:016d}_{high:016d}_{first}_{last}_{source}.parquet"
+    return LogFile(directory / name, low, high, first, last, source)
 
 
 def write(one: LogFile, table: pl.DataFrame, *, durable: bool = True) -> None:
@@ -113,7 +111,7 @@ def joined(frames: list[pl.DataFrame]) -> pl.DataFrame:
     if len(frames) == 1:
         return frames[0]
     alike = all(frame.schema == frames[0].schema for frame in frames[1:])
-    return pl.concat(frames, how="vertical" if alike else "diagonal_relaxed")
+    return pl.concat(frames, how="vertical" if alike else "diagonal_relaxed", rechunk=False)
 
 
 def once(table: pl.DataFrame) -> pl.DataFrame:
@@ -148,4 +146,3 @@ def flat(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any
         **{f"{INPUT}{name}": values for name, values in inputs.items()},
         **{f"{OUTPUT}{name}": values for name, values in outputs.items()},
     }
-

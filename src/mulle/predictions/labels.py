@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from mulle.predictions.keys import key_texts
+from mulle.predictions.keys import key_text
 from mulle.registry import Inputs
 
 MARGIN = timedelta(days=2)
@@ -34,21 +34,19 @@ def known_labels(data: Rows, inputs: Inputs, now: datetime, since: datetime | No
     start = since - MARGIN if since is not None and time else None
     end = now - delay + timedelta(microseconds=1) if time else None
     rows = data.read(f"{inputs.dataset}@HEAD", columns=wanted, start=start, end=end)
-    rows = rows.filter(pl.col(inputs.label).is_not_null())
-    if rows.height == 0:
+    if rows.get_column(inputs.label).null_count() == rows.height:
         return empty
     labelled = (pl.col(time) + delay).cast(pl.Datetime("us", "UTC")) if time else pl.lit(now)
-    found = rows.select(label=pl.col(inputs.label), labelled=labelled).with_columns(
-        key_texts(rows, inputs.key).alias("key")
-    )
-    return found.filter(pl.col("key") != "").unique(subset="key", keep="last", maintain_order=True)
+    known = rows.lazy().filter(pl.col(inputs.label).is_not_null())
+    found = known.select(key=key_text(rows.schema, inputs.key), label=pl.col(inputs.label), labelled=labelled)
+    return found.filter(pl.col("key") != "").unique(subset="key", keep="last", maintain_order=True).collect()
 
 
 def joined(predictions: pl.DataFrame, known: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
     """The predictions whose label is known, with `label` and `labelled`; feedback by id goes before the dataset."""
-    by_key = predictions.join(known, on="key", how="left", maintain_order="left")
     if given.height == 0:
-        return by_key.filter(pl.col("label").is_not_null())
+        return predictions.join(known, on="key", how="inner", maintain_order="left")
+    by_key = predictions.join(known, on="key", how="left", maintain_order="left")
     both = by_key.join(given, on="id", how="left", suffix="_given", maintain_order="left")
     common = both.get_column("label_given").dtype
     return (

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from mulle.predictions import files
@@ -63,8 +64,9 @@ class PredictionLog:
         `outputs`; each answer once, in the order of their instants and ids.
         """
         names = list(columns) if columns is not None else [*files.FIXED, "inputs", "outputs"]
-        flat = None if {"inputs", "outputs"} & set(names) else names
-        found = self.scan_flat(deployment, since, until, flat)
+        if not {"inputs", "outputs"} & set(names):
+            return self.scan_flat(deployment, since, until, names)
+        found = self.scan_flat(deployment, since, until)
         return found.select([_column(name, found.columns) for name in names])
 
     def scan_flat(
@@ -78,7 +80,7 @@ class PredictionLog:
         low = microseconds(since) if since is not None else 0
         high = microseconds(until) if until is not None else 1 << 62
         found = _patiently(lambda: self._scanned(deployment, low, high, columns))
-        return found if columns is None else found.select(columns)
+        return found if columns is None else found[list(columns)]
 
     def _scanned(self, deployment: str, low: int, high: int, columns: Sequence[str] | None) -> pl.DataFrame:
         # the spool is read first: what is compacted meanwhile is then seen twice, never missed
@@ -91,19 +93,21 @@ class PredictionLog:
         found = files.joined([part for part in parts if part.height])
         return found if apart else files.once(found)
 
-    def newest(self, deployment: str, limit: int, revision: int | None = None) -> pl.DataFrame:
+    def newest(
+        self, deployment: str, limit: int, revision: int | None = None, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """The last answers that callers were given (no shadows), the newest first."""
-        return _patiently(lambda: self._newest(deployment, limit, revision))
+        needed = None if columns is None else list(dict.fromkeys(["id", "at", "role", "revision", *columns]))
+        return _patiently(lambda: self._newest(deployment, limit, revision, needed))
 
-    def _newest(self, deployment: str, limit: int, revision: int | None) -> pl.DataFrame:
-        found = _given(self._spooled().filter(pl.col("deployment") == deployment))
+    def _newest(self, deployment: str, limit: int, revision: int | None, columns: Sequence[str] | None) -> pl.DataFrame:
+        spooled = self._spooled()
+        found = [_given(spooled.filter(pl.col("deployment") == deployment), revision, columns)]
         for one in sorted(self._shelf.listed(deployment), key=lambda file: file.high, reverse=True):
-            kept = found if revision is None else found.filter(pl.col("revision") == revision)
-            if kept.height >= limit and microseconds(_nth_newest(kept, limit)) > one.high:
+            if sum(part.height for part in found) >= limit and microseconds(_nth_newest(found, limit)) > one.high:
                 break
-            found = files.joined([found, _given(self._shelf.get(one))])
-        kept = found if revision is None else found.filter(pl.col("revision") == revision)
-        return files.once(kept).reverse().head(limit)
+            found.append(_given(self._shelf.get(one), revision, columns))
+        return files.once(files.joined([part for part in found if part.height])).reverse().head(limit)
 
     def find(self, prediction: str) -> pl.DataFrame:
         """The one answer of that id, or an empty table."""
@@ -146,8 +150,8 @@ class PredictionLog:
     def _read(self, one: LogFile, low: int, high: int, columns: Sequence[str] | None) -> pl.DataFrame:
         table = self._shelf.get(one)
         if columns is not None:
-            table = table.select(list(dict.fromkeys(["id", "at", *columns])))
-        return table if one.low >= low and one.high < high else _between(table, low, high)
+            table = table[list(dict.fromkeys(["id", "at", *columns]))]
+        return table if one.low >= low and one.high < high else _cut(table, low, high)
 
     def _present(self) -> list[Path]:
         return [] if self._spool is None else sorted(self._spool.glob("*.seg"))
@@ -198,8 +202,12 @@ def _by_deployment(segment: Segment) -> Iterator[tuple[str, pl.DataFrame]]:
         yield deployment, files.table_of([batch for batch in batches if batch.deployment == deployment])
 
 
-def _given(table: pl.DataFrame) -> pl.DataFrame:
-    return table.filter(pl.col("role") != SHADOW)
+def _given(table: pl.DataFrame, revision: int | None, columns: Sequence[str] | None) -> pl.DataFrame:
+    """What callers were given, by any revision or by one."""
+    chosen = table.get_column("role") != SHADOW
+    if revision is not None:
+        chosen = chosen & (table.get_column("revision") == revision)
+    return (table if columns is None else table[list(columns)]).filter(chosen)
 
 
 def _between(table: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
@@ -212,8 +220,15 @@ def _are_apart(chosen: Sequence[LogFile]) -> bool:
     return all(one.high < other.low for one, other in itertools.pairwise(chosen))
 
 
-def _nth_newest(table: pl.DataFrame, n: int) -> datetime:
-    found: datetime = table.get_column("at").sort(descending=True)[n - 1]
+def _cut(table: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
+    """The answers of [low, high) of a table that is by time."""
+    at = table.get_column("at").to_numpy().astype(np.int64)
+    first, end = np.searchsorted(at, [low, high])
+    return table.slice(int(first), int(end - first))
+
+
+def _nth_newest(parts: Sequence[pl.DataFrame], n: int) -> datetime:
+    found: datetime = pl.concat([part.get_column("at") for part in parts]).sort(descending=True)[n - 1]
     return found
 
 
@@ -234,9 +249,9 @@ def _column(name: str, present: Sequence[str]) -> pl.Expr:
 
 
 def _flattened(table: pl.DataFrame, deployment: str) -> pl.DataFrame:
-    laid = table.with_columns(deployment=pl.lit(deployment))
+    laid = table if "deployment" in table.columns else table.with_columns(deployment=pl.lit(deployment))
     for name, prefix in (("inputs", INPUT), ("outputs", OUTPUT)):
         if name in laid.columns:
             members = laid.get_column(name).struct.unnest()
             laid = laid.drop(name).with_columns([members[one].alias(f"{prefix}{one}") for one in members.columns])
-    return laid.select([*files.FIXED, *(name for name in laid.columns if name.startswith((INPUT, OUTPUT)))])
+    return laid[[*files.FIXED, *(name for name in laid.columns if name.startswith((INPUT, OUTPUT)))]]

@@ -178,7 +178,7 @@ class Predictions:
         return table
 
     def _inputs(self, deployment: str) -> Inputs:
-        newest = self.log.newest(deployment, 1)
+        newest = self.log.newest(deployment, 1, columns=["model"])
         return self._inputs_of(newest.item(0, "model")) if newest.height else Inputs()
 
     def _inputs_of(self, model: str) -> Inputs:

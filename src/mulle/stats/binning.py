@@ -37,18 +37,10 @@ class Bins(msgspec.Struct, frozen=True):
         if self.numeric:
             return self._numeric_codes(column)
         texts = column if column.dtype == pl.String else column.cast(pl.String)
-        places = pl.Series(range(len(self.values)), dtype=pl.Int64)
-        known = pl.Series(self.values, dtype=pl.String)
-        other = pl.Series([len(self.values)], dtype=pl.Int64)
-        found = texts.replace_strict(known, places, default=other, return_dtype=pl.Int64) if self.values else None
-        codes = (
-            np.full(len(column), len(self.values), dtype=np.int64)
-            if found is None
-            else found.to_numpy().astype(np.int64)
-        )
-        if column.null_count():
-            codes[column.is_null().to_numpy()] = self.size - 1
-        return codes
+        places: dict[str | None, int] = {value: place for place, value in enumerate(self.values)}
+        places[None] = self.size - 1
+        other = len(self.values)
+        return np.array([places.get(text, other) for text in texts.to_list()], dtype=np.int64)
 
     def _numeric_codes(self, column: pl.Series) -> Codes:
         values = column.cast(pl.Float64, strict=False).to_numpy()

@@ -79,18 +79,20 @@ class ReplayedRequests:
             return
         ids = self._questions.shadow_ids if role == SHADOW else self._questions.ids
         said = {f"{OUTPUT}{name}": _series(values) for name, values in outputs.items()}
+        rows = high - low
         table = pl.DataFrame({
-            "id": ids.slice(low, high - low),
-            "at": self._questions.at.slice(low, high - low),
-            "revision": pl.repeat(revision.number, high - low, dtype=pl.Int64, eager=True),
-            "model": pl.repeat(revision.model, high - low, dtype=pl.String, eager=True),
-            "role": pl.repeat(role, high - low, dtype=pl.String, eager=True),
-            "key": self._questions.keys.slice(low, high - low),
+            "id": ids.slice(low, rows),
+            "at": self._questions.at.slice(low, rows),
+            "deployment": pl.Series([self._deployment] * rows),
+            "revision": pl.Series(np.full(rows, revision.number)),
+            "model": pl.Series([revision.model] * rows),
+            "role": pl.Series([role] * rows),
+            "key": self._questions.keys.slice(low, rows),
             "score": pl.Series(scores),
-            "latency_us": pl.repeat(0, high - low, dtype=pl.Int64, eager=True),
+            "latency_us": pl.Series(np.zeros(rows, dtype=np.int64)),
             **said,
         })  # fmt: skip
-        table = pl.concat([table, self._questions.inputs(names, low, high)], how="horizontal")
+        table = table.hstack(self._questions.inputs(names, low, high))
         self._predictions.append(self._deployment, table if places is None else table[places])
 
 

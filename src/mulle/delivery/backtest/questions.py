@@ -53,6 +53,7 @@ class Questions:
         self.ids = _ids(self.micros, "8")
         self.shadow_ids = _ids(self.micros, "9")
         self._columns: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._inputs = pl.DataFrame()
 
     @property
     def count(self) -> int:
@@ -73,7 +74,9 @@ class Questions:
 
     def inputs(self, names: Sequence[str], low: int, high: int) -> pl.DataFrame:
         """Inputs as the prediction log names them."""
-        return self.rows.slice(low, high - low).select([pl.col(name).alias(f"{INPUT}{name}") for name in names])
+        if self._inputs.columns != [f"{INPUT}{name}" for name in names]:
+            self._inputs = self.rows.select([pl.col(name).alias(f"{INPUT}{name}") for name in names])
+        return self._inputs.slice(low, high - low)
 
 
 def gather(
