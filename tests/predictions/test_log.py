@@ -11,7 +11,9 @@ from tests.predictions.batches import BASE, batch
 from mulle.clock import SystemClock
 from mulle.errors import StoreError
 from mulle.predictions import PredictionLog
+from mulle.predictions.files import table_of
 from mulle.predictions.frames import SHADOW, Batch, encode, instant_of
+from mulle.predictions.shelves import FileShelf
 from mulle.spool import SpoolWriter
 
 START = instant_of(BASE)
@@ -164,6 +166,7 @@ def test_one_answer_is_found_in_few_files(tmp_path: Path, log: PredictionLog) ->
     fresh = PredictionLog(tmp_path / "predictions", tmp_path / "spool")
 
     assert ids(fresh.find("p3b")) == ["p3b"]
+    assert isinstance(fresh._shelf, FileShelf)
     assert len(fresh._shelf._cache._tables) == 1
 
 
@@ -234,3 +237,14 @@ def test_a_full_disk_leaves_the_spool_as_it_was(
 
     assert ids(log.scan("delay")) == ["p1"]
     assert log.compact().rows == 1
+
+
+def test_a_log_in_memory_reads_as_one_in_files(log: PredictionLog) -> None:
+    memory = PredictionLog(None, None)
+    for one in (batch("p3", at=5), batch("p1", "p2"), batch("p4", at=5, role=SHADOW)):
+        memory.append("delay", table_of([one]))
+        log.append("delay", table_of([one]))
+
+    assert memory.scan("delay").equals(log.scan("delay"))
+    assert ids(memory.newest("delay", 2)) == ids(log.newest("delay", 2)) == ["p3", "p2"]
+    assert memory.deployments() == ["delay"]

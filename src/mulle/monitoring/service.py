@@ -20,7 +20,7 @@ from mulle.monitoring.reference import SCORE
 from mulle.monitoring.tables import alert, monitor_state
 from mulle.pipelines import journal
 from mulle.predictions import Predictions
-from mulle.predictions.files import INPUT
+from mulle.predictions.files import INPUT, where
 from mulle.predictions.frames import SHADOW
 from mulle.registry import Registry
 from mulle.stats.evaluation import Report
@@ -266,7 +266,7 @@ class _Rows:
     def _given(self, found: pl.DataFrame) -> pl.DataFrame:
         """What callers were given by the champion."""
         mine = found.get_column("model") == self._serving.champion.ref
-        return found.filter(mine & (found.get_column("role") != SHADOW))
+        return where(found, mine & (found.get_column("role") != SHADOW))
 
 
 def _untold(tx: Tx, serving: Serving, name: str, outcome: Outcome, now: datetime) -> bool:

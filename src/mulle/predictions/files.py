@@ -114,6 +114,11 @@ def joined(frames: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(frames, how="vertical" if alike else "diagonal_relaxed", rechunk=False)
 
 
+def where(table: pl.DataFrame, chosen: pl.Series) -> pl.DataFrame:
+    """The chosen rows; most often that is all of them, which costs nothing."""
+    return table if chosen.all() else table.filter(chosen)
+
+
 def once(table: pl.DataFrame) -> pl.DataFrame:
     """Each answer once, by time and id. Ids grow with time, so that a table which is so already is quickly seen."""
     ids = table.get_column("id")

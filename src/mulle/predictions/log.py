@@ -207,7 +207,7 @@ def _given(table: pl.DataFrame, revision: int | None, columns: Sequence[str] | N
     chosen = table.get_column("role") != SHADOW
     if revision is not None:
         chosen = chosen & (table.get_column("revision") == revision)
-    return (table if columns is None else table[list(columns)]).filter(chosen)
+    return files.where(table if columns is None else table[list(columns)], chosen)
 
 
 def _between(table: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
