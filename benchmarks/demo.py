@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-
 from benchmarks.harness import MULLE, PYTHON, Cost, Figure, command, measure, publish
 
 WALL_SECONDS = 240.0
