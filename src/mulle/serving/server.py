@@ -24,6 +24,7 @@ from mulle.serving.service import Deployments
 from mulle.serving.supervisor import Supervisor
 
 _BACKLOG = 2048
+_LOOK_SECONDS = 0.2
 _COMPACT_SECONDS = 5.0
 
 
@@ -129,8 +130,9 @@ class Server:
         return self._refresh()
 
     def wait(self) -> None:
-        """Until somebody calls `stop`."""
-        self._stop.wait()
+        """Until somebody calls `stop`; Ctrl-C ends it."""
+        while not self._stop.wait(_LOOK_SECONDS):  # Polars restarts waits that a signal breaks: one must end by itself
+            pass
 
     def stop(self) -> None:
         """Take no more requests, answer those that are open, end the workers."""
