@@ -14,6 +14,7 @@ from tests.acceptance import shop
 from tests.acceptance.prompt import mulle, must
 from tests.cli.said import Mulle, Said
 
+from mulle.types import Digest
 from mulle.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -95,7 +96,7 @@ def test_a_changed_event_is_named(copy: Path) -> None:
 def test_a_corrupted_object_is_named_and_the_rest_is_there(copy: Path) -> None:
     with Workspace.open(copy) as ws:
         digest = ws.data.show("visits@10").parts[-1].digest
-        content = ws.store.get(digest)
+        content = ws.store.get(Digest(digest))
     (pack,) = [path for path in (copy / ".mulle" / "packs").glob("*.pack") if content in path.read_bytes()]
     whole = pack.read_bytes()
     place = whole.index(content) + len(content) // 2
