@@ -131,5 +131,6 @@ def test_two_processes_make_and_write_one_workspace(tmp_path: Path) -> None:
     writers = [subprocess.Popen([*command, name, str(tmp_path / "more.csv")], stderr=-1, text=True) for name in names]
     errors = [writer.communicate(timeout=60)[1] for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 4, errors
-    assert {name: len(must(tmp_path, "data", "log", name)) for name in names} == {"one": 1, "two": 1}
-    assert must(tmp_path, "audit", "verify")["count"] >= 2
+    with Workspace.open(tmp_path) as ws:
+        assert {name: len(ws.data.log(name)) for name in names} == {"one": 1, "two": 1}
+        assert ws.audit.verify().count >= 2

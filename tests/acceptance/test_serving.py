@@ -39,7 +39,6 @@ def test_swaps_under_load_fail_no_request_and_lose_no_answer(built: Path) -> Non
         stop.set()
         for caller in callers:
             caller.join(30)
-        must(built, "deploy", "front", "--version", "2")
     finally:
         serving.send_signal(signal.SIGINT)
         _, said = serving.communicate(timeout=30)
@@ -48,6 +47,7 @@ def test_swaps_under_load_fail_no_request_and_lose_no_answer(built: Path) -> Non
     assert {revision for _, revision in answers} == {1, 2}
     assert answers[-1][1] == 1
     with Workspace.open(built) as ws:
+        ws.deploy("front", 2)
         logged = ws.predictions.log.scan("front", columns=["id", "revision"])
         assert set(answers) <= set(logged.select("id", "revision").iter_rows())
         for identity, revision in answers[:: len(answers) // 20]:
