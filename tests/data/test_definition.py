@@ -78,7 +78,9 @@ def test_a_key_in_one_string_is_an_error_with_its_cure() -> None:
         dataset("d", key="id")
 
 
-@pytest.mark.parametrize("given", [{"asked": "-2h"}, {"label_delay": "1d"}, {"source": daily}], ids=["asked", "label_delay", "source"])
+@pytest.mark.parametrize(
+    "given", [{"asked": "-2h"}, {"label_delay": "1d"}, {"source": daily}], ids=["asked", "label_delay", "source"]
+)
 def test_times_without_an_event_time_are_an_error(given: Any) -> None:
     with pytest.raises(ProjectError, match="has no event_time"):
         dataset("d", **given)

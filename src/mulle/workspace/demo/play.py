@@ -77,7 +77,8 @@ def play(directory: Path, on_progress: Tell | None = None) -> Found:
         "wall_seconds": round(time.perf_counter() - began, 1),
         "cpu_seconds": round(_cpu_seconds() - cpu, 1),
         "backtest_wall_seconds": round(after[0] - before[0], 1),
-        "backtest_cpu_seconds": round(after[1] - before[1], 1),
+        # the trainings ran in workers that are not counted before they end
+        "backtest_cpu_seconds": round(after[1] - before[1] + backtest.training_cpu_seconds, 1),
         "distinct_trainings": backtest.distinct_trainings,
         "training_cpu_seconds": round(backtest.training_cpu_seconds, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
