@@ -97,7 +97,7 @@ def _command(words: str, command: click.Command, text: Mapping[str, str]) -> lis
         usage = " ".join(command.collect_usage_pieces(context))
         lines += ["```text", f"mulle {words} {usage}".rstrip(), "```", ""]
         options = [record for each in command.get_params(context) if (record := each.get_help_record(context))]
-        lines += [f"- `{names}` {what}" for names, what in options if names != "-h, --help"]
+        lines += [f"- `{names}` {what}" for names, what in options if "--help" not in names]
         lines += [""]
     examples = getattr(command, "examples", ())
     if examples:
