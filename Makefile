@@ -10,8 +10,7 @@ demo: setup
 
 test: setup check
 	sh scripts/install_browser.sh
-	$(BIN)/pytest -m "not alone" -n 2 --dist loadgroup
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 setup: $(VENV)/.ready src/mulle/web/static/vendor/.ready
 
