@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.harness import OUT, seconds
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+NOTES = Path(__file__).parent / "NOTES.md"
 
 
 def write(folder: Path = OUT, path: Path = RESULTS) -> Path:
@@ -23,6 +24,8 @@ def write(folder: Path = OUT, path: Path = RESULTS) -> Path:
     for one in found:
         if "figures" in one:
             lines += _section(one)
+    if NOTES.exists():
+        lines += [NOTES.read_text(encoding="utf-8")]
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     return path
 
