@@ -12,6 +12,7 @@ from sqlalchemy import insert
 from tests.pipelines.drive import Site
 
 from mulle.catalog import Catalog
+from mulle.catalog.lineage import walk
 from mulle.clock import ClockIds, SystemClock, VirtualClock
 from mulle.pipelines import Controller, Memo, memo
 from mulle.pipelines.model import ValueRef
@@ -98,7 +99,11 @@ def test_forks_share_what_was_computed_in_one_of_them(site: Callable[..., Site],
             )
             executed.append(controller.run(made.project.one_pipeline()).steps_executed)
     assert executed == [1, 0]
-    assert made.run().steps_executed == 0
+    result = made.run()
+    assert result.steps_executed == 0
+    with made.catalog.read() as tx:
+        nodes = walk(tx, f"run:{result.id}", "up").nodes
+    assert [node.digest for node in nodes if not node.digest] == []  # the original ran in a fork that is gone
 
 
 def test_a_claim_that_this_process_left_behind_can_be_taken(catalog: Catalog) -> None:

@@ -51,6 +51,8 @@ def write(tx: Tx, row: StepRun, owner: str, reads: Sequence[str], uses: Sequence
     tx.node("step_run", name, row.key or digest_value([row.name, row.outputs]))  # an effect is known by what it did
     tx.edge(f"run:{row.run}", name, "executed" if row.status == "executed" else "reused")
     if row.origin != row.id:
+        # the original may have run in a fork, whose nodes are not here; what it computed has the same key
+        tx.node("step_run", f"step_run:{row.origin}", row.key)
         tx.edge(name, f"step_run:{row.origin}", "reuses")
     for used in uses:
         tx.edge(name, f"step_run:{used}", "input")
