@@ -31,7 +31,10 @@ _PASSES = 5
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a wish to deploy: the gate's checks, and the revision that serves where it passed."""
+    """What became of a wish to deploy: the gate's checks, and the revision that serves where it passed.
+
+    `forced` says that the gate refused and was overruled; `passed` is then true all the same: it serves.
+    """
 
     deployment: str
     model: str
@@ -40,6 +43,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     checks: list[CheckResult]
     revision: int | None
+    forced: bool = False
 
 
 def world(ws: Workspace, *, requests: Requests | None = None, rules: Rules | None = None) -> World:
@@ -139,6 +143,7 @@ def deploy(ws: Workspace, name: str, version: int | None = None, reason: str = "
         reason=said,
         checks=checks,
         revision=revision,
+        forced=force and not passed,
     )
 
 

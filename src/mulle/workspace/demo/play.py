@@ -223,6 +223,10 @@ def _report(backtest: BacktestReport, chosen: str, endpoint: dict[str, Any], why
             "swap; each answer leads back to its rows."
         ),
     ]
+    if endpoint["swap"] and endpoint["swap"]["forced"]:
+        found[2] += (
+            f" The gate refused the swap against the first champion and was overruled: {endpoint['swap']['reason']}."
+        )
     return {
         "found": found,
         "chosen": chosen,
