@@ -10,7 +10,7 @@ import pytest
 import mulle.data as api
 from mulle.catalog import Catalog, ledger
 from mulle.data import DataService
-from mulle.errors import DataError, SchemaSkewError, UnknownNameError
+from mulle.errors import DataError, SchemaSkewError, UnknownNameError, UsageError
 from mulle.hashing import digest_bytes
 from mulle.stats.schema import Schema, column
 from mulle.store import put_tree
@@ -85,7 +85,7 @@ def test_a_table_without_columns_is_an_error(data: DataService) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "a@1", "a/b", "dataset:a"])
 def test_a_name_that_cannot_be_is_an_error(data: DataService, people: pl.DataFrame, name: Any) -> None:
-    with pytest.raises(DataError, match="cannot name a dataset"):
+    with pytest.raises(UsageError, match="cannot name a dataset"):
         data.commit(name, people)
 
 

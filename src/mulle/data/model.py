@@ -15,15 +15,21 @@ Kind = Literal["table", "files"]
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable version of a dataset.
 
-    `digest` names its manifest, `logical` its content whatever the layout (schema and rows in order, or the files).
-    `watermark` is the exclusive end of what has been collected, or the newest event time.
+    `id` names the commit, the same in every workspace; `number` is this workspace's. `digest` names its manifest,
+    `logical` its content whatever the layout (schema and rows in order, or the files). `branch` is the one that it was
+    committed to, `merged` the second parent of a merge. `watermark` is the exclusive end of what has been collected, or
+    the newest event time.
     """
 
     dataset: str
     number: int
+    id: Digest
     digest: Digest
     logical: Digest
+    branch: str
     parent: int | None
+    merged: int | None
+    actor: str
     at: datetime
     message: str
     kind: Kind
@@ -39,8 +45,44 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.dataset}@{self.number}"
 
 
+class Logged(Version, frozen=True, kw_only=True):
+    """A version in its history: with the branches and tags that point at it."""
+
+    branches: list[str]
+    tags: list[str]
+
+
+class Ref(msgspec.Struct, frozen=True, kw_only=True):
+    """A branch or tag of a dataset: the number of the version that it points at, and the reference of that version."""
+
+    dataset: str
+    name: str
+    kind: Literal["branch", "tag"]
+    number: int
+    version: str
+
+
+class Merge(msgspec.Struct, frozen=True, kw_only=True):
+    """What a merge did: nothing, moved the branch forward, or made a version with two parents."""
+
+    result: Literal["up to date", "fast-forward", "merged"]
+    version: Version
+    into: str
+    source: str
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was removed: versions, and the branches and tags that went or moved with them."""
+
+    dataset: str
+    versions: list[int]
+    branches: list[str]
+    tags: list[str]
+    event: str
+
+
 class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset and its head."""
+    """A dataset, its head, and the number of the version that each branch and tag points at."""
 
     name: str
     kind: Kind
@@ -49,6 +91,8 @@ class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
     created: datetime
     versions: int
     head: Version
+    branches: dict[str, int]
+    tags: dict[str, int]
 
 
 class PartInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,3 +183,37 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     versions: int
     objects: int
     damaged: list[Damage]
+
+
+class ImportedDataset(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset that came in: its head, the numbers of the versions that are new, and which version a revision made.
+
+    `source` is its path where it came from; `left_out` are the revisions whose content is not to be had any more.
+    """
+
+    name: str
+    kind: Kind
+    head: int | None
+    added: list[int]
+    revisions: dict[str, int] = {}
+    source: str = ""
+    left_out: list[str] = []
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import brought in."""
+
+    door: str
+    path: str
+    datasets: list[ImportedDataset]
+
+
+class ExportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an export wrote: the version, where, in which form, and the digest that an import of it gives again."""
+
+    ref: str
+    path: str
+    door: str
+    logical: Digest
+    files: int
+    bytes: int

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mulle.data import drafts, versions
 from mulle.data.manifest import FilesManifest, encode, load, load_table
+from mulle.data.refs import MAIN
 from mulle.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ class Move:
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be committed besides the rows. `facts` go into the event; `move` happens in the same transaction."""
+    """What is to be committed besides the rows, and to which branch.
+
+    `facts` go into the event; `move` happens in the same transaction, and so does what `along` does with the version.
+    """
 
     name: str
     key: Sequence[str] = ()
@@ -41,6 +45,8 @@ class Request:
     watermark: datetime | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     move: Move | None = None
+    branch: str = MAIN
+    along: Callable[[Tx, Version], None] | None = None
 
 
 class OvertakenError(Exception):
@@ -63,7 +69,7 @@ class Publisher:
             OvertakenError: the source's cursor no longer stands where the request says.
         """
         while True:
-            head = self.find_head(request.name)
+            head = self._head(request)
             _refuse_other_kind(request.name, "table", head)
             _refuse_emptying(request.name, table, head, append=append)
             base = load_table(self.store, head.digest) if append and head is not None else None
@@ -78,7 +84,7 @@ class Publisher:
     def commit_files(self, request: Request, tree: FilesManifest) -> Version:
         """Add a tree of files; the same content as the head's makes no version."""
         while True:
-            head = self.find_head(request.name)
+            head = self._head(request)
             _refuse_other_kind(request.name, "files", head)
             done = self._publish(request, tree, head, request.watermark)
             if done is not None:
@@ -93,30 +99,47 @@ class Publisher:
             versions.move_cursor(tx, name, move.until, "", event)
             return True
 
-    def find_head(self, name: str) -> Version | None:
-        """The newest version; None where nothing was ever committed."""
+    def find_head(self, name: str, branch: str = MAIN) -> Version | None:
+        """The newest version of a branch; None where nothing was ever committed to it."""
         with self.catalog.read() as tx:
-            return versions.find_head(tx, name)
+            return versions.find_head(tx, name, branch)
+
+    def _head(self, request: Request) -> Version | None:
+        """The head to commit after; None where this is the first version.
+
+        Raises:
+            UnknownNameError: the branch is neither there nor main.
+        """
+        with self.catalog.read() as tx:
+            return (
+                versions.find_head(tx, request.name)
+                if request.branch == MAIN
+                else versions.head(tx, request.name, request.branch)
+            )
 
     def _publish(
         self, request: Request, made: Manifest | FilesManifest, head: Version | None, watermark: datetime | None
     ) -> Version | None:
         """The version, or None when the head has moved since it was read and all has to be done again."""
         same = head is not None and head.logical == made.logical and self._is_like(made, head)
-        if same and request.move is None:
+        if same and request.move is None and request.along is None:
             return head
         digest = None if same else self.store.put(encode(made))
         self.store.flush()
         with self.catalog.write() as tx:
             _refuse_overtaken(tx, request)
-            if _number(versions.find_head(tx, request.name)) != _number(head):
+            if _number(versions.find_head(tx, request.name, request.branch)) != _number(head):
                 return None
             version = head
             if digest is not None:
-                new = versions.New(request.name, made, digest, head, request.message, watermark, request.facts)
+                new = versions.New(
+                    request.name, made, digest, head, request.message, watermark, request.facts, request.branch
+                )
                 version = versions.publish(tx, new)
             if request.move is not None and version is not None:
                 versions.move_cursor(tx, request.name, request.move.until, request.move.fingerprint, version.event)
+            if request.along is not None and version is not None:
+                request.along(tx, version)
             return version
 
     def _is_like(self, made: Manifest | FilesManifest, head: Version) -> bool:

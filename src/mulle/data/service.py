@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mulle.data import collecting, drafts, files, manifest, profiles, reading, verify, versions
+from mulle.data import collecting, drafts, files, manifest, profiles, reading, refs, resolving, verify, versions
 from mulle.data.columns import schema_of
 from mulle.data.definition import Dataset, Source
 from mulle.data.diff import diff_versions
@@ -173,7 +173,7 @@ class DataService:
     def _request(self, name: str | Dataset, key: Sequence[str], event_time: str | None) -> Request:
         if isinstance(name, Dataset):
             key, event_time, name = name.key, name.event_time, name.name
-        _require_name(name)
+        refs.require_dataset(name)
         if not key or event_time is None:
             with self._catalog.read() as tx:
                 before_key, before_time = versions.described(tx, name)
@@ -230,7 +230,7 @@ class DataService:
     def resolve(self, ref: str) -> Version:
         """The version that `name`, `name@3`, `name@HEAD~1` or `name@b3:prefix` means."""
         with self._catalog.read() as tx:
-            return versions.resolve(tx, ref)
+            return resolving.resolve(tx, ref)
 
     def versions(self, name: str) -> tuple[Version, ...]:
         """The versions of a dataset, the newest first."""
@@ -297,12 +297,3 @@ class DataService:
 
 def _instant(value: datetime | None) -> datetime | None:
     return None if value is None else instant(value)
-
-
-def _require_name(name: str) -> None:
-    if not name or any(mark in name for mark in "@:/ \t\n"):
-        raise DataError(
-            f"'{name}' cannot name a dataset",
-            cause="a name is not empty and has no space, @, : or /",
-            cure="choose another, as flights or flights_2013",
-        )

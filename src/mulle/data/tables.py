@@ -21,9 +21,13 @@ dataset_version = Table(
     metadata,
     Column("dataset", String, primary_key=True),
     Column("number", Integer, primary_key=True),
+    Column("id", String, nullable=False),
     Column("digest", String, nullable=False),
     Column("logical", String, nullable=False),
+    Column("branch", String, nullable=False),
     Column("parent", Integer),
+    Column("merged", Integer),
+    Column("actor", String, nullable=False),
     Column("at", Instant, nullable=False),
     Column("message", String, nullable=False),
     Column("kind", String, nullable=False),
@@ -33,7 +37,22 @@ dataset_version = Table(
     Column("watermark", Instant),
     Column("event", String, nullable=False),
     Index("dataset_version_digest", "digest"),
+    Index("dataset_version_id", "id"),
+    Index("dataset_version_branch", "dataset", "branch"),
 )
+
+removed_version = Table(
+    "removed_version",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("parent", Integer),
+    Column("merged", Integer),
+    Column("at", Instant, nullable=False),
+    Column("event", String, nullable=False),
+)
+"""What is left of a removed version: its place in the history, and the event that says who removed it and why."""
 
 branch = Table(
     "branch",
@@ -41,6 +60,16 @@ branch = Table(
     Column("dataset", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("number", Integer, nullable=False),
+)
+
+tag = Table(
+    "tag",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("event", String, nullable=False),
 )
 
 source_cursor = Table(
@@ -58,3 +87,14 @@ profile_cache = Table(
     Column("subject", String, primary_key=True),
     Column("digest", String, nullable=False),
 )
+
+content_alias = Table(
+    "content_alias",
+    metadata,
+    Column("algorithm", String, primary_key=True),
+    Column("alias", String, primary_key=True),
+    Column("content", String, nullable=False),
+    Index("content_alias_content", "content"),
+)
+"""Other tools' names for content: an md5 of DVC, a sha256 of git-lfs. `content` is a digest without its `b3:`, so that
+it is not taken for a reference that keeps the object."""

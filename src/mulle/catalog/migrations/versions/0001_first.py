@@ -50,6 +50,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("dataset", "name"),
     )
     op.create_table(
+        "content_alias",
+        sa.Column("algorithm", sa.String(), nullable=False),
+        sa.Column("alias", sa.String(), nullable=False),
+        sa.Column("content", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("algorithm", "alias"),
+    )
+    op.create_index("content_alias_content", "content_alias", ["content"], unique=False)
+    op.create_table(
         "dataset",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -62,9 +70,13 @@ def upgrade() -> None:
         "dataset_version",
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("logical", sa.String(), nullable=False),
+        sa.Column("branch", sa.String(), nullable=False),
         sa.Column("parent", sa.Integer(), nullable=True),
+        sa.Column("merged", sa.Integer(), nullable=True),
+        sa.Column("actor", sa.String(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -75,7 +87,9 @@ def upgrade() -> None:
         sa.Column("event", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("dataset", "number"),
     )
+    op.create_index("dataset_version_branch", "dataset_version", ["dataset", "branch"], unique=False)
     op.create_index("dataset_version_digest", "dataset_version", ["digest"], unique=False)
+    op.create_index("dataset_version_id", "dataset_version", ["id"], unique=False)
     op.create_table(
         "demand",
         sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
@@ -239,6 +253,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subject"),
     )
     op.create_table(
+        "removed_version",
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("parent", sa.Integer(), nullable=True),
+        sa.Column("merged", sa.Integer(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset", "number"),
+    )
+    op.create_table(
         "rollout",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("deployment", sa.Text(), nullable=False),
@@ -341,6 +366,15 @@ def upgrade() -> None:
     )
     op.create_index("step_run_run", "step_run", ["run", "position"], unique=False)
     op.create_table(
+        "tag",
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset", "name"),
+    )
+    op.create_table(
         "trigger_memory",
         sa.Column("pipeline", sa.Text(), nullable=False),
         sa.Column("memory", sa.Text(), nullable=False),
@@ -439,6 +473,7 @@ def downgrade() -> None:
     op.drop_table("model_version")
     op.drop_table("verdict")
     op.drop_table("trigger_memory")
+    op.drop_table("tag")
     op.drop_index("step_run_run", table_name="step_run")
     op.drop_table("step_run")
     op.drop_table("source_cursor")
@@ -451,6 +486,7 @@ def downgrade() -> None:
     op.drop_table("run")
     op.drop_index("rollout_status", table_name="rollout")
     op.drop_table("rollout")
+    op.drop_table("removed_version")
     op.drop_table("profile_cache")
     op.drop_table("node")
     op.drop_table("monitor_state")
@@ -473,9 +509,13 @@ def downgrade() -> None:
     op.drop_table("edge")
     op.drop_table("deployment")
     op.drop_table("demand")
+    op.drop_index("dataset_version_id", table_name="dataset_version")
     op.drop_index("dataset_version_digest", table_name="dataset_version")
+    op.drop_index("dataset_version_branch", table_name="dataset_version")
     op.drop_table("dataset_version")
     op.drop_table("dataset")
+    op.drop_index("content_alias_content", table_name="content_alias")
+    op.drop_table("content_alias")
     op.drop_table("branch")
     op.drop_table("backtest")
     op.drop_index("alert_deployment", table_name="alert")
