@@ -26,8 +26,8 @@ RECORD = struct.Struct("<4sI32s")
 ENTRY = struct.Struct("<32sQI")
 TRAILER = struct.Struct("<QQ32s8s")
 _MAGIC = b"MULLEPAK"
-_END = b"MULLEEND"
-_MARK = b"OBJ1"
+END = b"MULLEEND"
+MARK = b"OBJ1"
 _READ = 1 << 16
 
 
@@ -45,14 +45,14 @@ def header() -> bytes:
 
 def record_head(raw: bytes, length: int) -> bytes:
     """What precedes an object's bytes."""
-    return RECORD.pack(_MARK, length, raw)
+    return RECORD.pack(MARK, length, raw)
 
 
 def footer(entries: Iterable[Entry], offset: int) -> bytes:
     """The index and trailer that seal a pack whose records end at `offset`."""
     ordered = sorted(entries)
     index = b"".join(ENTRY.pack(*entry) for entry in ordered)
-    return index + TRAILER.pack(offset, len(ordered), blake3(index).digest(), _END)
+    return index + TRAILER.pack(offset, len(ordered), blake3(index).digest(), END)
 
 
 def check_header(fd: int, name: str) -> bool:
@@ -80,7 +80,7 @@ def read_footer(fd: int, size: int) -> list[Entry] | None:
         return None
     offset, count, check, end = TRAILER.unpack(os.pread(fd, TRAILER.size, size - TRAILER.size))
     length = count * ENTRY.size
-    if end != _END or offset + length + TRAILER.size != size:
+    if end != END or offset + length + TRAILER.size != size:
         return None
     index = os.pread(fd, length, offset)
     if blake3(index).digest() != check:
@@ -96,7 +96,7 @@ def scan(fd: int, start: int, size: int) -> Iterator[Entry]:
         while (at := offset - block_start) + RECORD.size <= len(block):
             mark, length, raw = RECORD.unpack_from(block, at)
             following = offset + RECORD.size + length
-            if mark != _MARK or following > size:
+            if mark != MARK or following > size:
                 return
             yield Entry(raw, offset + RECORD.size, length)
             offset = following
