@@ -29,12 +29,34 @@ class Files:
     def truncate(self, fd: int, length: int) -> None:
         os.ftruncate(fd, length)
 
+    def unlink(self, path: Path) -> None:
+        """Remove a name; one that is gone already stays gone."""
+        path.unlink(missing_ok=True)
+
     def sync_folder(self, folder: Path) -> None:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def replace(files: Files, path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Put a file there whole, or leave what was there before: temporary file, sync, rename, sync of the folder."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(files, fd, [content], 0)
+        if durable:
+            files.sync(fd)
+        files.rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
+    if durable:
+        files.sync_folder(path.parent)
 
 
 def write_all(files: Files, fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:

@@ -54,6 +54,10 @@ class FaultyFiles(Files):
         self._check()
         super().truncate(fd, length)
 
+    def unlink(self, path: Path) -> None:
+        self._check()
+        super().unlink(path)
+
     def sync_folder(self, folder: Path) -> None:
         self._check()
         super().sync_folder(folder)

@@ -42,6 +42,16 @@ class LethalFiles(Files):
             die()
         super().rename(source, target)
 
+    def truncate(self, fd: int, length: int) -> None:
+        if self._count():
+            die()
+        super().truncate(fd, length)
+
+    def unlink(self, path: Path) -> None:
+        if self._count():
+            die()
+        super().unlink(path)
+
     def sync_folder(self, folder: Path) -> None:
         if self._count():
             die()

@@ -39,6 +39,12 @@ class ForgetfulFiles(Files):
         super().rename(source, target)
         self._safe[target] = self._safe.pop(source, 0)
 
+    def unlink(self, path: Path) -> None:
+        """Gone at once: that a name comes back after a cut is not simulated (what comes back is a whole file)."""
+        super().unlink(path)
+        self._safe.pop(path, None)
+        self._named.discard(path)
+
     def sync_folder(self, folder: Path) -> None:
         self._named |= set(folder.iterdir())
 
