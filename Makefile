@@ -10,6 +10,7 @@ demo: setup
 
 test: setup check
 	sh scripts/install_browser.sh
+	sh scripts/install_ceph.sh
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 setup: $(VENV)/.ready src/mulle/web/static/vendor/.ready
@@ -25,7 +26,7 @@ format: setup
 	$(BIN)/ruff check --fix src tests examples benchmarks scripts
 
 soak: setup
-	MULLE_SOAK=1 $(BIN)/pytest -m soak
+	MULLE_SOAK=1 $(BIN)/pytest -n 2 --dist load --timeout 0 -m soak
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,41 @@
+"""What `make soak` did is written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mulle.testing import soak
+
+REPORT = Path(__file__).parents[1] / "benchmarks" / "SOAK.md"
+
+
+class Soaking:
+    """Gathers every case, those of other processes too."""
+
+    def __init__(self) -> None:
+        self.report = soak.Report()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self.report.add(report.nodeid, report.duration, failed=report.failed)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.report.count(getattr(node, "workeroutput", {}).get("soak", {}))
+
+    def pytest_sessionfinish(self) -> None:
+        self.report.count(soak.counted)
+        self.report.write(REPORT)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if soak.soaking() and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Soaking(), "soaking")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if soak.soaking() and hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["soak"] = dict(soak.counted)
