@@ -1,9 +1,12 @@
 from pathlib import Path
 
 import pytest
+from tests import s3
 
 from mulle.errors import StoreError
 from mulle.store import LocalStore, ObjectStore
+from mulle.store.bucket import Bucket
+from mulle.store.cloud import CloudStore
 from mulle.testing.memory_store import MemoryStore
 from mulle.testing.object_store import ObjectStoreContract
 
@@ -24,6 +27,27 @@ class TestMemoryStore(ObjectStoreContract):
     @pytest.fixture
     def store(self) -> ObjectStore:
         return MemoryStore()
+
+
+class TestCloudStoreInAFolder(ObjectStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> ObjectStore:
+        return CloudStore(Bucket(str(tmp_path / "remote")), tmp_path / "cache")
+
+
+class TestCloudStoreOfTinyPacksInMemory(ObjectStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> ObjectStore:
+        return CloudStore(Bucket("memory:"), tmp_path / "cache", small=1000, pack_limit=2000)
+
+
+@s3.GROUP
+class TestCloudStoreOnS3(ObjectStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> ObjectStore:
+        server = s3.gateway()
+        bucket = Bucket(f"{server.bucket()}/pre/fix?endpoint={server.endpoint}", environment=server.environment())
+        return CloudStore(bucket, tmp_path / "cache")
 
 
 def test_a_damaged_object_in_memory_is_an_error() -> None:
