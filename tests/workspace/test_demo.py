@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -130,3 +131,21 @@ def test_a_caller_counts_what_failed_and_who_answered() -> None:
     server.shutdown()
     server.server_close()
     assert (caller.requests, caller.failures, len(caller.answers[2])) == (9, 3, 6)
+
+
+def test_the_clients_go_on_while_something_happens() -> None:
+    server = HTTPServer(("127.0.0.1", 0), Moody)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    caller = Caller(f"http://127.0.0.1:{server.server_port}", "delay", clients=1)
+    before: list[int] = []
+
+    def wait_for_more() -> None:
+        before.append(caller.requests)
+        while caller.requests < 30:
+            time.sleep(0.01)
+
+    caller.ask([{"a": 1}] * 10, meanwhile=wait_for_more)
+    server.shutdown()
+    server.server_close()
+    assert before[0] >= 4
+    assert caller.requests >= 35

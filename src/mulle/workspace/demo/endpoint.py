@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
+
+_PATIENCE_SECONDS = 60.0
+
+
+def _rows(rows: Sequence[dict[str, Any]], half: threading.Event, done: threading.Event) -> Iterator[dict[str, Any]]:
+    """The first half, again and again until what happens meanwhile is over, then the second half."""
+    middle = len(rows) // 2
+    yield from rows[:middle]
+    half.set()
+    while middle and not done.is_set():
+        yield from itertools.takewhile(lambda _: not done.is_set(), rows[:middle])
+    yield from rows[middle:]
 
 
 class Caller:
@@ -23,14 +36,25 @@ class Caller:
         self.answers: dict[int, list[str]] = {}
         """Prediction ids by the revision that gave them."""
 
-    def ask(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Ask about every row, each client one after the other."""
-        queue = iter(rows)
+    def ask(self, rows: Sequence[dict[str, Any]], *, meanwhile: Callable[[], None] | None = None) -> None:
+        """Ask about every row, each client one after the other.
+
+        With `meanwhile`, that is done when half of the rows are asked; until it is over the clients go on with these.
+        """
+        half = threading.Event()
+        done = threading.Event()
+        queue = _rows(rows, half, done) if meanwhile is not None else iter(rows)
         threads = [threading.Thread(target=self._work, args=(queue,)) for _ in range(self.clients)]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            if meanwhile is not None:
+                half.wait(_PATIENCE_SECONDS)
+                meanwhile()
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
 
     def _work(self, queue: Iterator[dict[str, Any]]) -> None:
         connection = http.client.HTTPConnection(self._where.hostname or "", self._where.port, timeout=30)

@@ -151,25 +151,23 @@ def _stay_in_the_year(directory: Path) -> None:
 
 
 def _serve(ws: Workspace, policy: PolicyReport, name: str, tell: Tell) -> tuple[dict[str, Any], str]:
-    """Requests to a real endpoint; between them the chosen policy's last champion takes over, without a pause."""
+    """Requests to a real endpoint, while the chosen policy's last champion takes over."""
     tell("a real endpoint answers real requests")
     rows = _requests(ws)
+    number = _last_champion(ws, policy)
     swapped: list[Any] = []
 
-    def swap() -> None:
-        if policy.champion_as_of is not None:
-            result = ws.run(DEPLOYMENT, as_of=policy.champion_as_of)
-            number = int(result.model_versions[0].partition("@")[2])
-            reason = f"the last champion of the policy '{name}', chosen by backtest"
-            # its gate let it pass in the backtest, against its forerunner there; here it meets another one
-            swapped.append(ws.deploy(DEPLOYMENT, number, reason, force=True))
-
     with ws.serve(DEPLOYMENT, workers=2) as server:
+
+        def swap() -> None:
+            if number is not None:
+                reason = f"the last champion of the policy '{name}', chosen by backtest"
+                # its gate let it pass in the backtest, against its forerunner there; here it meets another one
+                swapped.append(ws.deploy(DEPLOYMENT, number, reason, force=True))
+                server.refresh()
+
         caller = Caller(server.url, DEPLOYMENT)
-        caller.ask(rows[: REQUESTS // 2])
-        swap()
-        server.refresh()
-        caller.ask(rows[REQUESTS // 2 :])
+        caller.ask(rows, meanwhile=swap)
     newest = max(caller.answers)
     prediction = caller.answers[newest][-1]
     head = ws.data.log("flights")[0]
@@ -182,6 +180,14 @@ def _serve(ws: Workspace, policy: PolicyReport, name: str, tell: Tell) -> tuple[
         "prediction": prediction,
     }
     return endpoint, _told(ws, prediction, head.ref)
+
+
+def _last_champion(ws: Workspace, policy: PolicyReport) -> int | None:
+    """The number of the model version that served last under a policy; None where the first champion stayed."""
+    if policy.champion_as_of is None:
+        return None
+    result = ws.run(DEPLOYMENT, as_of=policy.champion_as_of)
+    return int(result.model_versions[0].partition("@")[2])
 
 
 def _requests(ws: Workspace) -> list[dict[str, Any]]:
