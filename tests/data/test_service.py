@@ -259,7 +259,7 @@ def test_a_tree_of_files_is_named_like_any_tree(data: DataService, store: Memory
     (tmp_path / "in" / "run.sh").chmod(0o700)
     version = data.commit("images", tmp_path / "in")
     data.checkout("images", tmp_path / "out")
-    assert version.digest == version.logical == put_tree(store, tmp_path / "in")
+    assert version.logical == put_tree(store, tmp_path / "in")
     assert (tmp_path / "out" / "run.sh").stat().st_mode & 0o777 == 0o755
 
 

@@ -14,6 +14,8 @@ from mulle.data.manifest import FilesManifest, Manifest, load
 from mulle.data.manifest import parts as listed
 from mulle.data.model import ColumnChange, Diff, FileDiff, RowDiff
 from mulle.errors import DataError
+from mulle.hashing.tree import shown
+from mulle.store.tree import Trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,21 +42,21 @@ def diff_versions(store: ObjectStore, a: Version, b: Version, key: Sequence[str]
         )
     before, after = load(store, a.digest), load(store, b.digest)
     if isinstance(before, FilesManifest) or isinstance(after, FilesManifest):
-        return Diff(a=a.ref, b=b.ref, kind="files", columns=[], files=_files(before, after))
+        return Diff(a=a.ref, b=b.ref, kind="files", columns=[], files=_files(store, before, after))
     columns = _columns(before, after)
     return Diff(a=a.ref, b=b.ref, kind="table", columns=columns, rows=_rows(store, before, after, key))
 
 
-def _files(before: Any, after: Any) -> FileDiff:
-    old = {entry.path: (entry.digest, entry.mode) for entry in before.entries}
-    new = {entry.path: (entry.digest, entry.mode) for entry in after.entries}
-    both = old.keys() & new.keys()
-    changed = sorted(path for path in both if old[path] != new[path])
+def _files(store: ObjectStore, before: Any, after: Any) -> FileDiff:
+    trees = Trees(store)
+    changes = list(trees.diff(trees.root(before.tree), trees.root(after.tree)))
+    removed = [shown(each.path) for each in changes if each.after is None]
+    changed = [shown(each.path) for each in changes if each.before is not None and each.after is not None]
     return FileDiff(
-        added=sorted(new.keys() - old.keys()),
-        removed=sorted(old.keys() - new.keys()),
+        added=[shown(each.path) for each in changes if each.before is None],
+        removed=removed,
         changed=changed,
-        unchanged=len(both) - len(changed),
+        unchanged=before.files - len(removed) - len(changed),
     )
 
 

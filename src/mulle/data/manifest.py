@@ -16,7 +16,9 @@ import msgspec
 
 from mulle.data.logical import Chain
 from mulle.errors import StoreError
-from mulle.hashing import TreeEntry, digest_tree, encode_manifest
+from mulle.hashing import TreeEntry
+from mulle.hashing.tree import children
+from mulle.store.tree import Trees
 from mulle.types import Digest
 
 if TYPE_CHECKING:
@@ -68,31 +70,39 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     levels: list[list[Entry]]
 
 
-class FilesManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="tree"):
-    """The manifest of a version that is a tree of files: the store's own tree, sorted by path."""
+class FilesManifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="files"):
+    """The manifest of a version that is a tree of files: it names the store's own tree and its totals."""
+
+    format: int = FORMAT
+    tree: Digest
+    files: int
+    bytes: int
+
+    @property
+    def logical(self) -> Digest:
+        """The digest of paths, modes and contents: that of the tree."""
+        return self.tree
+
+
+class _FormerFiles(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="tree"):
+    """What a tree's version was before trees were split by directory: the list of all files itself."""
 
     format: int = FORMAT
     entries: list[TreeEntry]
 
-    @property
-    def bytes(self) -> int:
-        """The files' sizes together."""
-        return sum(entry.size for entry in self.entries)
-
-    @property
-    def logical(self) -> Digest:
-        """The digest of paths, modes and contents: that of the manifest itself."""
-        return digest_tree(self.entries)
-
 
 def encode(manifest: Manifest | FilesManifest) -> bytes:
     """The manifest's bytes: JSON."""
-    if isinstance(manifest, FilesManifest):
-        return encode_manifest(manifest.entries)
     return msgspec.json.encode(manifest)
 
 
-_manifests = msgspec.json.Decoder(Manifest | FilesManifest)
+def of_tree(store: ObjectStore, tree: Digest) -> FilesManifest:
+    """The manifest of a tree that is in the store."""
+    root = Trees(store).root(tree)
+    return FilesManifest(tree=tree, files=root.files, bytes=root.size)
+
+
+_manifests = msgspec.json.Decoder(Manifest | FilesManifest | _FormerFiles)
 _entries = msgspec.json.Decoder(list[Entry])
 
 
@@ -155,7 +165,7 @@ def load_table(store: ObjectStore, digest: Digest) -> Manifest:
 
 def _parse(store: ObjectStore, digest: Digest) -> Manifest | FilesManifest:
     try:
-        manifest: Manifest | FilesManifest = _manifests.decode(store.get(digest))
+        manifest: Manifest | FilesManifest | _FormerFiles = _manifests.decode(store.get(digest))
     except msgspec.MsgspecError as error:
         raise StoreError(
             f"object {digest[:15]} is not a dataset's manifest", cause=str(error), cure="mulle data verify"
@@ -166,6 +176,9 @@ def _parse(store: ObjectStore, digest: Digest) -> Manifest | FilesManifest:
             cause=f"this mulle reads format {FORMAT}",
             cure="pip install --upgrade mulle",
         )
+    if isinstance(manifest, _FormerFiles):
+        size = sum(entry.size for entry in manifest.entries)
+        return FilesManifest(tree=digest, files=len(manifest.entries), bytes=size)
     return manifest
 
 
@@ -241,9 +254,18 @@ def holds(store: ObjectStore, manifest: Manifest | FilesManifest, digest: str, k
     `known` remembers the lists that were searched, so that asking many versions of a dataset searches each list once.
     """
     if isinstance(manifest, FilesManifest):
-        return any(entry.digest == digest for entry in manifest.entries)
+        return _tree_holds(store, manifest.tree, digest, known)
     levels = enumerate(manifest.levels)
     return any(_holds(store, entry, depth, digest, known) for depth, level in levels for entry in level)
+
+
+def _tree_holds(store: ObjectStore, node: Digest, digest: str, known: dict[Digest, bool]) -> bool:
+    if node not in known:
+        below = children(store.get(node))
+        known[node] = any(each.digest == digest for each in below if not each.is_node) or any(
+            _tree_holds(store, each.digest, digest, known) for each in below if each.is_node
+        )
+    return known[node]
 
 
 def _holds(store: ObjectStore, entry: Entry, depth: int, digest: str, known: dict[Digest, bool]) -> bool:

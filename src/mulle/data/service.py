@@ -23,8 +23,10 @@ from mulle.data.model import (
 )
 from mulle.data.publishing import Publisher, Request
 from mulle.errors import DataError
+from mulle.hashing.tree import shown
 from mulle.stats.profile import ProfileSummary, summarise
 from mulle.store import get_tree, put_tree
+from mulle.store.tree import Trees
 from mulle.types import instant
 from mulle.verbs import verb
 
@@ -72,7 +74,9 @@ class DataService:
         version = self.resolve(ref)
         held = manifest.load(self._store, version.digest)
         if isinstance(held, manifest.FilesManifest):
-            pieces = [PartInfo(digest=e.digest, rows=0, bytes=e.size, path=e.path) for e in held.entries]
+            trees = Trees(self._store)
+            found = trees.walk(trees.root(held.tree))
+            pieces = [PartInfo(digest=e.digest, rows=0, bytes=e.size, path=shown(path)) for path, e in found]
             return VersionDetail(version=version, key=[], event_time=None, parts=pieces)
         pieces = [
             PartInfo(
@@ -164,9 +168,8 @@ class DataService:
         return self._publisher.commit(request, table, append=append)
 
     def _commit_folder(self, request: Request, path: Path) -> Version:
-        tree = manifest.load(self._store, put_tree(self._store, path))
-        assert isinstance(tree, manifest.FilesManifest)
-        if not tree.entries:
+        tree = manifest.of_tree(self._store, put_tree(self._store, path))
+        if not tree.files:
             raise DataError(f"nothing to commit from {path}", cause="the folder has no files", cure="check the path")
         return self._publisher.commit_files(request, tree)
 
@@ -199,7 +202,7 @@ class DataService:
         version = self.resolve(ref)
         held = manifest.load(self._store, version.digest)
         if isinstance(held, manifest.FilesManifest):
-            get_tree(self._store, version.digest, path)
+            get_tree(self._store, held.tree, path)
             return path
         target = path if path.suffix else path / f"{version.dataset}.parquet"
         files.write_table_file(reading.read_version(self._store, version.digest), target)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mulle.data import manifest
 from mulle.data.model import Damage, VerifyReport
 from mulle.errors import StoreError
+from mulle.store.tree import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ def objects_of(store: ObjectStore, version: Version) -> Iterator[tuple[Digest, i
     yield version.digest, 0
     held = manifest.load(store, version.digest)
     if isinstance(held, manifest.FilesManifest):
-        yield from ((entry.digest, entry.size) for entry in held.entries)
+        yield from ((each.digest, each.size) for each in reachable(store, held.tree))
         return
     yield from ((entry.digest, 0) for entry in manifest.lists(store, held))
     yield from ((entry.digest, entry.bytes) for entry in manifest.parts(store, held))

@@ -11,10 +11,10 @@ from sqlalchemy import func, insert, select
 from mulle.catalog import Tx
 from mulle.errors import RegistryError, unknown
 from mulle.flavors.bundle import Bundle
-from mulle.hashing import decode_manifest
 from mulle.registry.model import Candidate, Inputs, ModelVersion
 from mulle.registry.tables import model, model_alias, model_engine, model_version
 from mulle.store import ObjectStore
+from mulle.store.tree import files_of
 from mulle.types import Digest
 
 LIST = "mulle models list"
@@ -43,7 +43,7 @@ def candidate(
             cause="names are letters, digits, dots, dashes and underscores",
             cure="choose such a name in mulle.register",
         )
-    entries = {entry.path: entry.digest for entry in decode_manifest(store.get(Digest(bundle)))}
+    entries = {entry.path: entry.digest for entry in files_of(store, Digest(bundle))}
     if "model.json" not in entries:
         raise RegistryError(
             f"{bundle} is no model", cause="it holds no model.json", cure="register what a step returned as mulle.Model"
