@@ -21,6 +21,7 @@ from mulle.errors import StoreError, UsageError
 from mulle.store.files import Files, explained
 
 if TYPE_CHECKING:
+    from obstore import GetOptions
     from typing_extensions import Buffer
 
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "file", "memory")
@@ -128,13 +129,14 @@ class Bucket:
                 self._refuse_lost_bucket(error)
                 return None
 
-    def stream(self, key: str) -> Iterator[bytes] | None:
-        """A file's bytes in pieces; None where there is none."""
+    def stream(self, key: str, offset: int = 0) -> Iterator[bytes] | None:
+        """A file's bytes in pieces, from an offset before its end; None where there is none."""
         import obstore  # noqa: PLC0415 - start-up time
 
         with self._explained(f"reading {key}"):
             try:
-                found = obstore.get(self._store, key)
+                options: GetOptions = {"range": {"offset": offset}} if offset else {}
+                found = obstore.get(self._store, key, options=options)
             except FileNotFoundError as error:
                 self._refuse_lost_bucket(error)
                 return None

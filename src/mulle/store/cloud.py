@@ -25,6 +25,7 @@ from mulle.store.bucket import PIECE, Bucket
 from mulle.store.files import explained
 from mulle.store.footers import Footers
 from mulle.store.loose import chunks_of
+from mulle.store.outgoing import Outgoing
 from mulle.store.port import Damage
 from mulle.store.received import Received, refuse_other
 from mulle.store.sealed import Location
@@ -52,13 +53,11 @@ class CloudStore:
         self.received = 0
         self._bucket = bucket
         self._small = small
-        self._pack_limit = pack_limit
         self._footers = Footers(bucket, cache / "packs.db", self._count)
         self._received = Received(cache)
-        self._pending: dict[bytes, bytes] = {}
-        self._weight = 0
+        self._outgoing = Outgoing(self._send_pack, pack_limit)
         self._large: set[bytes] = set()
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
     def put(self, data: bytes) -> Digest:
         raw = blake3(data).digest()
@@ -67,12 +66,8 @@ class CloudStore:
             if not self.has(digest):
                 self._put_large(digest, data)
             return digest
-        with self._lock:
-            if raw not in self._pending and self._footers.find(raw) is None:
-                self._pending[raw] = bytes(data)
-                self._weight += len(data)
-                if self._weight >= self._pack_limit:
-                    self._send_pending()
+        if self._footers.find(raw) is None:
+            self._outgoing.add(raw, data)
         return digest
 
     def put_file(self, path: Path) -> Digest:
@@ -88,7 +83,7 @@ class CloudStore:
 
     def get(self, digest: Digest) -> bytes:
         raw = to_raw(digest)
-        data = self._pending.get(raw)
+        data = self._outgoing.get(raw)
         if data is not None:
             return data
         location = self._footers.find(raw)
@@ -105,15 +100,16 @@ class CloudStore:
 
     def path(self, digest: Digest) -> Path:
         to_raw(digest)
-        return self._received.path(digest, lambda target: self._write_to(digest, target))
+        return self._received.path(digest, lambda: self.size(digest), lambda offset: self._from(digest, offset))
 
     def has(self, digest: Digest) -> bool:
         return not self.missing([digest])
 
     def size(self, digest: Digest) -> int:
         raw = to_raw(digest)
-        if raw in self._pending:
-            return len(self._pending[raw])
+        waiting = self._outgoing.get(raw)
+        if waiting is not None:
+            return len(waiting)
         location = self._footers.find(raw)
         found = self._bucket.size(_key(digest)) if location is None else location.length
         if found is None and (location := self._footers.find(raw, fresh=True)) is not None:
@@ -123,13 +119,12 @@ class CloudStore:
         return found
 
     def flush(self) -> None:
-        with self._lock:
-            self._send_pending()
+        self._outgoing.flush()
         self._bucket.settle()
 
     def digests(self) -> Iterator[Digest]:
         self._footers.refresh()
-        packed = set(self._pending)
+        packed = set(self._outgoing)
         for raw, _ in self._footers.all():
             packed.add(raw)
         yield from map(from_raw, packed)
@@ -155,7 +150,7 @@ class CloudStore:
 
     def missing(self, digests: Sequence[Digest]) -> list[Digest]:
         raws = [to_raw(digest) for digest in digests]
-        absent = [raw for raw in raws if raw not in self._pending and self._footers.find(raw) is None]
+        absent = [raw for raw in raws if raw not in self._outgoing and self._footers.find(raw) is None]
         if absent and self._footers.refresh():
             absent = [raw for raw in absent if self._footers.find(raw) is None]
         gone = set(self._not_large(absent))
@@ -201,10 +196,6 @@ class CloudStore:
         for digest in alone:
             yield digest, self.get(digest)
 
-    def fetch_file(self, digest: Digest, path: Path) -> None:
-        to_raw(digest)
-        self._received.write(path, digest, lambda target: self._write_to(digest, target))
-
     def read_range(self, digest: Digest, offset: int, length: int) -> bytes:
         location = self._footers.find(to_raw(digest))
         key, start = (_key(digest), 0) if location is None else (f"packs/{location.pack}", location.offset)
@@ -216,17 +207,11 @@ class CloudStore:
 
     def is_large(self, digest: Digest) -> bool:
         raw = to_raw(digest)
-        return raw not in self._pending and self._footers.find(raw) is None
+        return raw not in self._outgoing and self._footers.find(raw) is None
 
     def close(self) -> None:
         """Let go of the cache."""
         self._footers.close()
-
-    def _send_pending(self) -> None:
-        if self._pending:
-            self._send_pack(list(self._pending.items()))
-            self._pending.clear()
-            self._weight = 0
 
     def _send_pack(self, items: list[tuple[bytes, bytes]]) -> None:
         """The pack first, then the footer that tells of it; a pack that is there already is the same one."""
@@ -254,15 +239,14 @@ class CloudStore:
         self._large.add(to_raw(digest))
         self._count(sent=len(data))
 
-    def _write_to(self, digest: Digest, target: Path) -> None:
-        pieces = self._bucket.stream(_key(digest)) if self.is_large(digest) else None
-        with target.open("wb") as file:
-            if pieces is None:
-                file.write(self.get(digest))
-                return
-            for piece in pieces:
-                file.write(piece)
-                self._count(received=len(piece))
+    def _from(self, digest: Digest, offset: int) -> Iterator[bytes]:
+        pieces = self._bucket.stream(_key(digest), offset) if self.is_large(digest) else None
+        if pieces is None:
+            yield self.get(digest)[offset:]
+            return
+        for piece in pieces:
+            self._count(received=len(piece))
+            yield piece
 
     def _batches(self, name: str, held: list[tuple[bytes, Location]]) -> Iterator[tuple[bytes, bytes | None]]:
         """Objects of a pack with their bytes (None where the pack is gone), read in parallel batches."""

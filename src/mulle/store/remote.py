@@ -44,15 +44,11 @@ class RemoteStore(ObjectStore, Protocol):
             StoreError: one is missing or damaged; its name is in the message.
         """
 
-    def fetch_file(self, digest: Digest, path: Path) -> None:
-        """Write an object to a file that is not there yet, verified.
-
-        Raises:
-            StoreError: it is missing or damaged; the file is then not there.
-        """
-
     def read_range(self, digest: Digest, offset: int, length: int) -> bytes:
         """Some bytes of an object. They cannot be verified alone."""
 
     def is_large(self, digest: Digest) -> bool:
-        """Whether the object is one for `fetch_file`: too long to be held in memory with others."""
+        """Whether the object is a file of its own there: for `path` rather than `fetch`, as it may be long."""
+
+    def close(self) -> None:
+        """Let go of connections and caches; what was put but not flushed is lost."""
