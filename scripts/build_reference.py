@@ -118,7 +118,7 @@ def verbs_page(text: Mapping[str, str]) -> str:
     for plane, service in services().items():
         lines += [f"## {plane}", "", (inspect.getdoc(service) or "").partition("\n\n")[0], ""]
         for name, (scope, function) in verbs_of(service).items():
-            full = f"{plane}.{name}"
+            full = f"{plane}.{name.rstrip('_')}"
             lines += [f"### {full}", "", "```python", f"ws.{full}{_signature(function)}", "```", ""]
             lines += [*_prose(inspect.getdoc(function) or ""), "", f"{text['scope']}: {scope}."]
             if full in by_verb:

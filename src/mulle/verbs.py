@@ -20,12 +20,13 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """Who acts, through which verb, why, and because of which event (its id)."""
+    """Who acts, through which verb, why, and because of which event (its id); `far` where the call came over a wire."""
 
     actor: str = "system"
     verb: str = ""
     reason: str = ""
     cause: str = ""
+    far: bool = False
 
 
 _acting: ContextVar[Acting] = ContextVar("mulle_acting", default=Acting())  # noqa: B039 - frozen
@@ -38,10 +39,15 @@ def current() -> Acting:
 
 @contextmanager
 def acting(
-    *, actor: str | None = None, verb: str | None = None, reason: str | None = None, cause: str | None = None
+    *,
+    actor: str | None = None,
+    verb: str | None = None,
+    reason: str | None = None,
+    cause: str | None = None,
+    far: bool | None = None,
 ) -> Iterator[Acting]:
     """Within the block, changes are recorded under these; what is None is inherited."""
-    given = {"actor": actor, "verb": verb, "reason": reason, "cause": cause}
+    given: dict[str, Any] = {"actor": actor, "verb": verb, "reason": reason, "cause": cause, "far": far}
     state = replace(_acting.get(), **{name: value for name, value in given.items() if value is not None})
     token = _acting.set(state)
     try:

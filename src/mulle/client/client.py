@@ -33,7 +33,7 @@ class Remote:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(name)
-        verb = self._verbs.get(f"{self._plane}.{name}")
+        verb = self._verbs.get(f"{self._plane}.{name.rstrip('_')}")
         if verb is None:
             raise unknown("verb", f"{self._plane}.{name}", self._verbs, cure="use one of the verbs that travel")
         return self._call(verb)

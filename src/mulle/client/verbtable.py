@@ -32,7 +32,12 @@ class Verb:
 
     @property
     def path(self) -> str:
-        return f"/api/v1/{self.plane}.{self.name}"
+        return f"/api/v1/{self.full}"
+
+    @property
+    def full(self) -> str:
+        """Its name everywhere, such as "runs.list"; what Python has for itself (import_) loses its underscore."""
+        return f"{self.plane}.{self.name.rstrip('_')}"
 
     def invoke(self, function: Callable[..., Any], given: msgspec.Struct) -> Any:
         """Call the verb's function with arguments that travelled as `arguments`."""
@@ -47,7 +52,8 @@ def verbs_by_name(services: Mapping[str, Any]) -> dict[str, Verb]:
     table: dict[str, Verb] = {}
     for plane, service in services.items():
         for name, (scope, function) in verbs_of(service).items():
-            table[f"{plane}.{name}"] = _verb(plane, name, scope, function)
+            made = _verb(plane, name, scope, function)
+            table[made.full] = made
     return table
 
 

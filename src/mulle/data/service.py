@@ -2,46 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from mulle.data import collecting, drafts, files, manifest, profiles, reading, refs, resolving, verify, versions
+from mulle.data import (
+    branches,
+    collecting,
+    files,
+    hooks,
+    manifest,
+    profiles,
+    reading,
+    removing,
+    resolving,
+    verify,
+    versions,
+)
 from mulle.data.columns import schema_of
+from mulle.data.committing import Committer, What
 from mulle.data.definition import Dataset, Source
 from mulle.data.diff import diff_versions
 from mulle.data.model import (
     DatasetSummary,
     Diff,
+    Logged,
+    Merge,
     PartInfo,
+    Ref,
+    Removed,
     RowPage,
     VerifyReport,
     Version,
     VersionDetail,
 )
-from mulle.data.publishing import Publisher, Request
+from mulle.data.publishing import Publisher
+from mulle.data.refs import MAIN
 from mulle.errors import DataError
 from mulle.hashing.tree import shown
 from mulle.stats.profile import ProfileSummary, summarise
-from mulle.store import get_tree, put_tree
+from mulle.store import get_tree
 from mulle.store.tree import Trees
 from mulle.types import instant
 from mulle.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
 
     from mulle.catalog import Catalog
+    from mulle.data.affected import Live
     from mulle.store import ObjectStore
     from mulle.types import Digest
 
 
 Summaries = list[DatasetSummary]
+Refs = list[Ref]
+if TYPE_CHECKING:
+    Named: TypeAlias = str | Dataset
+    Given: TypeAlias = Any
+else:  # what travels: a name, and a path or rows
+    Named = str
+    Given = str | list[dict[str, Any]]
 
 
 class DataService:
@@ -49,12 +74,31 @@ class DataService:
 
     plane = "data"
 
-    def __init__(self, catalog: Catalog, store: ObjectStore, root: Path | None = None) -> None:
-        """`root` is where relative paths of sources are looked for; the current folder by default."""
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: ObjectStore,
+        root: Path | None = None,
+        *,
+        definitions: Callable[[], Mapping[str, Dataset]] = dict,
+        live: Live = tuple,
+    ) -> None:
+        """Wire the service.
+
+        Args:
+            catalog: holds versions, branches and tags.
+            store: holds their objects.
+            root: where relative paths of sources are looked for; the current folder by default.
+            definitions: the project's datasets by name, when they are needed.
+            live: the deployments that answer now, each with its revisions.
+        """
         self._catalog = catalog
         self._store = store
         self._root = root
+        self._definitions = definitions
+        self._live = live
         self._publisher = Publisher(catalog, store)
+        self._committer = Committer(self._publisher, root, definitions)
 
     @verb("read")
     def list(self) -> Summaries:
@@ -63,10 +107,10 @@ class DataService:
             return versions.summaries(tx)
 
     @verb("read")
-    def log(self, dataset: str) -> tuple[Version, ...]:
-        """The versions of a dataset, the newest first."""
+    def log(self, dataset: str) -> tuple[Logged, ...]:
+        """The versions of a dataset, the newest first; of `NAME@BRANCH` (or any version) those that went into it."""
         with self._catalog.read() as tx:
-            return tuple(versions.history(tx, dataset))
+            return tuple(resolving.logged(tx, dataset))
 
     @verb("read")
     def show(self, ref: str) -> VersionDetail:
@@ -119,69 +163,101 @@ class DataService:
         """The one-pass statistics of a version's columns; the profile behind them is kept after the first time."""
         return summarise(profiles.profile_version(self._catalog, self._store, self.resolve(ref)))
 
+    @verb("write")
     def commit(
         self,
-        name: str | Dataset,
-        data: Any,
+        name: Named,
+        data: Given,
         message: str = "",
         *,
         append: bool = False,
         key: Sequence[str] = (),
         event_time: str | None = None,
         watermark: datetime | None = None,
+        branch: str = MAIN,
+        as_files: bool = False,
     ) -> Version:
-        """Make a version of a table, a table's file or a folder of files.
+        """Make a version of a table, of a table's file, of any other file or of a folder of files.
 
         The same content as the head's gives the head.
 
         Args:
             name: the dataset, or its definition, which brings key, event time and declared schema with it.
-            data: a Polars, Arrow or pandas table, or a path; a folder becomes a tree of files.
+            data: a path, or a Polars, Arrow or pandas table, or rows as a list of dicts. A folder, or a file that is no
+                table's, becomes a tree of files. Over HTTP a path is one below the project's folder.
             message: what this version is.
             append: add the rows after those of the head instead of replacing them.
             key: the columns that identify a row; those of the last commit by default.
             event_time: the column that places a row in time; that of the last commit by default.
             watermark: the exclusive end of what has been collected; the newest event time by default.
+            branch: the branch whose head the version follows.
+            as_files: keep a table's file as the file that it is.
 
         Raises:
-            DataError: the data cannot be read, has no columns, is a file without rows, or a key repeats.
+            DataError: the data cannot be read, has no columns, is a file without rows, a key repeats, or a check of
+                the dataset's definition refuses it.
             SchemaSkewError: appended rows do not have the dataset's columns and types, or not the declared ones.
+            UnknownNameError: there is no such branch.
         """
-        definition = name if isinstance(name, Dataset) else None
-        request = self._request(name, key, event_time)
-        request = replace(request, message=message, watermark=_instant(watermark))
-        if isinstance(data, str | Path):
-            path = Path(data)
-            if path.is_dir():
-                return self._commit_folder(request, path)
-            data = files.read_table_file(path)
-            if not data.height:
-                raise DataError(
-                    f"{path} has no rows", cause="an empty batch adds nothing", cure="give it at least one row"
-                )
-        expect = definition.expect if definition is not None else None
-        table = drafts.normal(data, request.name, key=request.key, event_time=request.event_time, expect=expect)
-        if definition is not None:
-            request = replace(request, facts=collecting.inspect(definition, table, None))
-        if append and not table.height and (head := self.find_head(request.name)) is not None:
-            return head
-        return self._publisher.commit(request, table, append=append)
+        what = What(message, append, key, event_time, watermark, branch, as_files)
+        return self._committer.commit(name, data, what)
 
-    def _commit_folder(self, request: Request, path: Path) -> Version:
-        tree = manifest.of_tree(self._store, put_tree(self._store, path))
-        if not tree.files:
-            raise DataError(f"nothing to commit from {path}", cause="the folder has no files", cure="check the path")
-        return self._publisher.commit_files(request, tree)
+    @verb("write")
+    def branch(self, dataset: str, name: str = "", at: str = "", *, delete: bool = False) -> Refs:
+        """Make a branch at a version (main's head by default), or delete one; without a name, list them.
 
-    def _request(self, name: str | Dataset, key: Sequence[str], event_time: str | None) -> Request:
-        if isinstance(name, Dataset):
-            key, event_time, name = name.key, name.event_time, name.name
-        refs.require_dataset(name)
-        if not key or event_time is None:
-            with self._catalog.read() as tx:
-                before_key, before_time = versions.described(tx, name)
-            key, event_time = key or before_key, event_time or before_time
-        return Request(name, tuple(key), event_time)
+        Raises:
+            UsageError: the name is taken, could be read as another form of a version, or is main's.
+            UnknownNameError: there is no such dataset, version or branch.
+        """
+        return branches.change(self._catalog, dataset, "branch", name, at, delete=delete)
+
+    @verb("write")
+    def tag(self, dataset: str, name: str = "", at: str = "", *, delete: bool = False) -> Refs:
+        """Tag a version (main's head by default), or delete a tag; without a name, list them. A tag does not move.
+
+        Raises:
+            DataError: a check of the dataset's definition refuses it.
+            UsageError: the name is taken, or could be read as another form of a version.
+            UnknownNameError: there is no such dataset, version or tag.
+        """
+        if name and not delete:
+            version = self.resolve(branches.reference(dataset, at))
+            self._require(version, hooks.Change(action="tag", dataset=dataset, tag=name))
+        return branches.change(self._catalog, dataset, "tag", name, at, delete=delete)
+
+    @verb("write")
+    def merge(self, dataset: str, source: str, into: str = MAIN, message: str = "") -> Merge:
+        """Bring what another branch (or any version) has into a branch.
+
+        Where the branch has nothing of its own since they parted, it moves forward. Else a version with two parents is
+        made of what both changed.
+
+        Raises:
+            MergeConflictError: both changed the same row or file differently; says which.
+            DataError: a check of the dataset's definition refuses what comes out.
+            UnknownNameError: there is no such dataset, branch or version.
+        """
+        return branches.merge(self._publisher, branches.Wish(dataset, source, into, message), self._require)
+
+    @verb("write")
+    def rm(self, ref: str, *, force: bool = False) -> Removed:
+        """Remove a version, or a whole dataset. The ledger keeps who did it and why; `gc` frees the space later.
+
+        Args:
+            ref: `NAME@VERSION`, or `NAME` for all of it.
+            force: also what a branch, a tag, a model or a deployment needs.
+
+        Raises:
+            DataError: somebody needs it; says who.
+        """
+        with self._catalog.write() as tx:
+            return removing.remove(tx, ref, self._live, force=force)
+
+    def _require(self, version: Version, change: hooks.Change) -> None:
+        """Ask the checks of the dataset's definition about a version."""
+        definition = self._definitions().get(version.dataset)
+        hooks.require(definition, lambda: hooks.rows_of(self._store, version.digest), change)
 
     def read(
         self,
@@ -231,13 +307,14 @@ class DataService:
             return found if found is not None else versions.find_head(tx, name)
 
     def resolve(self, ref: str) -> Version:
-        """The version that `name`, `name@3`, `name@HEAD~1` or `name@b3:prefix` means."""
+        """The version that `NAME` or `NAME@VERSION` means: a number, digest, tag, branch, HEAD~1 or instant."""
         with self._catalog.read() as tx:
             return resolving.resolve(tx, ref)
 
     def versions(self, name: str) -> tuple[Version, ...]:
-        """The versions of a dataset, the newest first."""
-        return self.log(name)
+        """The versions on main's line, the newest first."""
+        with self._catalog.read() as tx:
+            return tuple(versions.on_line(tx, name))
 
     def collect(
         self,

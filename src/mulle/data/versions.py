@@ -158,6 +158,15 @@ def history(tx: Tx, name: str) -> list[Version]:
     return found or [head(tx, name)]
 
 
+def on_line(tx: Tx, name: str) -> list[Version]:
+    """The versions on main's line that are still there, the newest first."""
+    found = history(tx, name)
+    if all(version.branch == MAIN for version in found):
+        return found
+    chosen = set(numbers_of(tx, name))
+    return [version for version in found if version.number in chosen]
+
+
 def branches(tx: Tx, name: str) -> dict[str, int]:
     """The branches of a dataset and the numbers that they point at: main first, then by name."""
     rows = tx.all(select(branch.c.name, branch.c.number).where(branch.c.dataset == name).order_by(branch.c.name))

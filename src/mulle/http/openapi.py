@@ -32,7 +32,7 @@ def _operation(verb: Verb, taken: dict[str, Any], given: dict[str, Any], problem
     summary, _, description = verb.doc.partition("\n")
     media = wire.NDJSON if verb.streams else wire.JSON
     return {
-        "operationId": f"{verb.plane}.{verb.name}",
+        "operationId": verb.full,
         "tags": [verb.plane],
         "summary": summary,
         "description": description.strip(),

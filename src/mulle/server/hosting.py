@@ -175,7 +175,7 @@ class Host:
             process = self._process if self._ready else None
         if process is None:
             raise self.problem or wire.error_of(_IMPORTING, "ProjectError")
-        told = process.ask(f"{verb.plane}.{verb.name}", msgspec.json.encode(arguments))
+        told = process.ask(verb.full, msgspec.json.encode(arguments))
         if told.problem is not None:
             raise wire.error_of(told.problem, told.kind)
         return msgspec.json.decode(told.result, type=verb.result)

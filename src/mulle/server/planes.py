@@ -15,6 +15,7 @@ from mulle.workspace import Workspace
 from mulle.workspace.project import Project
 
 NEEDING = {
+    "data": ["commit", "merge", "tag"],
     "validation": ["check"],
     "features": ["list", "show", "check", "materialize"],
     "deployments": ["deploy"],

@@ -128,7 +128,8 @@ class Workspace:
         """Datasets and their versions."""
         from mulle.data.service import DataService
 
-        return DataService(self.catalog, self.store, self.settings.root)
+        definitions = self._defined("dataset")
+        return DataService(self.catalog, self.store, self.settings.root, definitions=definitions, live=self._live)
 
     @cached_property
     def validation(self) -> ValidationService:
@@ -395,6 +396,12 @@ class Workspace:
             executor=self._executor(self.settings.executor),
             data=self.data,
         )
+
+    def _live(self) -> Sequence[tuple[str, str]]:
+        """The deployments that answer now, each with the revisions that have a share of its traffic."""
+        from mulle.workspace.resolving import live
+
+        return live(self.deployments)
 
     def _defined(self, kind: str) -> Callable[[], Mapping[str, Any]]:
         """The project's definitions of a kind, when they are needed; none where there is no project module."""

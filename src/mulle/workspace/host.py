@@ -115,7 +115,7 @@ class Line:
     def _called(self, ask: Ask) -> bytes:
         verb = self._table[ask.verb]
         given = msgspec.json.decode(ask.arguments, type=verb.arguments)
-        with acting(actor=principal(), reason=ask.reason, cause=ask.cause):
+        with acting(actor=principal(), reason=ask.reason, cause=ask.cause, far=True):
             return msgspec.json.encode(verb.invoke(getattr(self._services[verb.plane], verb.name), given))
 
     def _send(self, told: Told) -> None:

@@ -92,10 +92,15 @@ class Resolving:
 
     def live(self) -> Sequence[tuple[str, str]]:
         """Deployments that answer now, each with the revisions that have a share of its traffic."""
-        return [
-            (f"deployment:{one.name}", f"revision:{one.name}/{number}")
-            for one in self._deployments.list()
-            if one.active
-            for number, weight in one.traffic.weights.items()
-            if weight > 0
-        ]
+        return live(self._deployments)
+
+
+def live(deployments: Deployments) -> Sequence[tuple[str, str]]:
+    """Deployments that answer now, each with the revisions that have a share of its traffic, by their node names."""
+    return [
+        (f"deployment:{one.name}", f"revision:{one.name}/{number}")
+        for one in deployments.list()
+        if one.active
+        for number, weight in one.traffic.weights.items()
+        if weight > 0
+    ]
