@@ -78,6 +78,11 @@ def test_home_shows_what_waits_for_somebody_until_it_is_acknowledged(pages: Test
     assert f"/alerts/{alert.id}/acknowledge" not in pages.get("/").text
 
 
+def test_home_shows_one_line_a_watch_however_often_it_fired(pages: TestClient, lived: Workspace) -> None:
+    watches = {(one.deployment, one.watch) for one in lived.monitors.alerts(open_only=True, limit=500)}
+    assert pages.get("/").text.count("/acknowledge") == len(watches)
+
+
 def test_the_prediction_page_goes_from_the_answer_to_the_rows(pages: TestClient, lived: Workspace) -> None:
     answer = lived.predictions.list("returns", 1)[0]
     page = pages.get(f"/predictions/{answer.id}").text

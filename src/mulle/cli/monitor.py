@@ -52,10 +52,11 @@ def alerts(state: State, deployment: str, open_only: bool, limit: int, as_json: 
     "acknowledge", verbs=("monitors.acknowledge",), examples=('mulle monitor acknowledge 0193… --reason "known"',)
 )
 @click.argument("alert")
+@click.option("--earlier", is_flag=True, help="Also the open ones that the same watch raised before it.")
 @json_option
 @reason_option
 @pass_state
-def acknowledge(state: State, alert: str, as_json: bool) -> None:
+def acknowledge(state: State, alert: str, earlier: bool, as_json: bool) -> None:
     """Say that an alert was seen."""
-    found = state.ws.monitors.acknowledge(alert, reason=state.reason)
+    found = state.ws.monitors.acknowledge(alert, reason=state.reason, earlier=earlier)
     output.emit(found, as_json=as_json, show=lambda _: output.say(f"alert {alert} is acknowledged"))

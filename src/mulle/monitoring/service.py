@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import polars as pl
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mulle.catalog import Catalog, Tx
@@ -113,16 +113,29 @@ class Monitoring:
             return [_alert(row) for row in tx.all(chosen)]
 
     @verb("write")
-    def acknowledge(self, alert_id: str, reason: str = "") -> Alert:
-        """Say that an alert was seen; it stays in the history."""
+    def acknowledge(self, alert_id: str, reason: str = "", earlier: bool = False) -> Alert:
+        """Say that an alert was seen; it stays in the history.
+
+        With `earlier`, the open ones that the same watch raised before it are seen too.
+        """
         with self.catalog.write() as tx:
             row = tx.one(select(alert).where(alert.c.id == alert_id))
             if row is None:
                 known = [one.id for one in tx.all(select(alert.c.id).order_by(alert.c.number.desc()).limit(100))]
                 raise unknown("alert", alert_id, known, cure="mulle monitor alerts")
-            if row.acknowledged is None:
-                tx.execute(update(alert).where(alert.c.id == alert_id).values(acknowledged=tx.now))
-                tx.event(f"alert:{alert_id}", {"acknowledged": True}, reason=reason or None)
+            chosen = alert.c.id == alert_id
+            if earlier:
+                before = (
+                    alert.c.deployment == row.deployment,
+                    alert.c.watch == row.watch,
+                    alert.c.number <= row.number,
+                )
+                chosen = and_(*before)
+            for one in tx.all(
+                select(alert.c.id).where(chosen, alert.c.acknowledged.is_(None)).order_by(alert.c.number)
+            ):
+                tx.execute(update(alert).where(alert.c.id == one.id).values(acknowledged=tx.now))
+                tx.event(f"alert:{one.id}", {"acknowledged": True}, reason=reason or None)
             found = tx.one(select(alert).where(alert.c.id == alert_id))
         assert found is not None
         return _alert(found)

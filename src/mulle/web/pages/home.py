@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from mulle.monitoring.model import Alert
     from mulle.tracking.model import Run
     from mulle.web.site import Site
 
 RECENT = 8
 FOUND = 12
+OPEN = 500
 
 
 def routes(site: Site) -> list[Route]:
@@ -32,7 +35,7 @@ def routes(site: Site) -> list[Route]:
         return site.render(
             request,
             "home.html",
-            alerts=site.ws.monitors.alerts(open_only=True, limit=20),
+            alerts=_latest(site.ws.monitors.alerts(open_only=True, limit=OPEN)),
             failed=_failed(runs),
             running=[run for run in runs if run.status == "running"],
             rolling=[one for one in deployments if one.active and not (one.traffic.stable and not one.traffic.shadow)],
@@ -46,7 +49,7 @@ def routes(site: Site) -> list[Route]:
 
     async def acknowledge(request: Request) -> Response:
         form = await fields(request)
-        await act(site.ws.monitors.acknowledge, request.path_params["id"], reason=form.get("reason", ""))
+        await act(site.ws.monitors.acknowledge, request.path_params["id"], reason=form.get("reason", ""), earlier=True)
         return RedirectResponse("/", status_code=303)
 
     def search(request: Request) -> Response:
@@ -58,6 +61,15 @@ def routes(site: Site) -> list[Route]:
         Route("/alerts/{id}/acknowledge", acknowledge, methods=["POST"]),
         Route("/search", search),
     ]
+
+
+def _latest(alerts: Sequence[Alert]) -> list[tuple[Alert, int]]:
+    """The newest open alert of each watch, with how many of that watch are open."""
+    count = Counter((one.deployment, one.watch) for one in alerts)
+    newest: dict[tuple[str, str], Alert] = {}
+    for one in alerts:
+        newest.setdefault((one.deployment, one.watch), one)
+    return [(one, count[key]) for key, one in newest.items()]
 
 
 def _failed(runs: Sequence[Run]) -> list[Run]:
