@@ -79,6 +79,7 @@ class Workspace:
     """A workspace of one plane and a real store."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.store = LocalStore(root / "objects", durable=False)
         self.notes = NotebookService()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -29,6 +30,10 @@ class Served(Protocol):
     def store(self) -> objects.Objects:
         """Where the bytes are."""
 
+    @property
+    def root(self) -> Path:
+        """The workspace's own folder, for objects on their way."""
+
     def services(self) -> Mapping[str, Any]:
         """The services by plane."""
 
@@ -50,7 +55,7 @@ def routes(workspace: Served) -> list[BaseRoute]:
         Route("/openapi.json", describe),
         *calls.routes(services, table),
         calls.unknown_verb(table),
-        *objects.routes(workspace.store),
+        *objects.routes(workspace.store, workspace.root / "tmp" / "incoming"),
     ]
 
 
