@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from mulle.data import logical, parts, reading
 from mulle.data.columns import duplicate_keys, schema_of, table_from, type_name, with_event_time
+from mulle.data.deltas import DeltaWriter
+from mulle.data.incoming import Incoming, Keys, no_nulls, repeated
 from mulle.data.manifest import Manifest, appended
 from mulle.data.manifest import parts as listed
 from mulle.errors import DataError, SchemaSkewError
 from mulle.stats.checks import fits, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from mulle.data.manifest import Entry
@@ -86,82 +90,154 @@ def _check_key(table: pl.DataFrame, key: Sequence[str], what: str) -> None:
         )
     if not key or not table.height:
         return
-    for name in key:
-        if table[name].null_count():
-            raise DataError(
-                f"the key column '{name}' of {what} has {table[name].null_count()} nulls",
-                cause="a key identifies a row",
-                cure="drop those rows, or choose another key",
-            )
+    no_nulls(table, key, what)
     if table.n_unique(subset=list(key)) != table.height:
-        raise _repeated(duplicate_keys(table, key), what, "two rows of the commit share it")
-
-
-def _repeated(keys: pl.DataFrame, what: str, cause: str) -> DataError:
-    first = ", ".join(f"{name}={value}" for name, value in keys.row(0, named=True).items())
-    return DataError(
-        f"duplicate key in {what}: {first}",
-        cause=cause,
-        cure="drop the repeated rows, or extend the key with another column",
-    )
+        raise repeated(duplicate_keys(table, key), what, "two rows of the commit share it")
 
 
 def draft(
     store: ObjectStore,
-    table: pl.DataFrame,
+    rows: pl.DataFrame | Incoming,
     name: str,
     *,
     key: Sequence[str],
     event_time: str | None,
     base: Manifest | None,
+    head: Manifest | None = None,
 ) -> Manifest:
-    """The manifest of `table`, or of the rows of `base` followed by those of `table`. Its parts are stored, itself not.
+    """The manifest of the rows, or of the rows of `base` followed by them. Its parts are stored, itself not.
+
+    With `head`, the version that the rows replace, what it has of them is not stored again.
 
     Raises:
         SchemaSkewError: the columns or types differ from those of `base`.
-        DataError: a key is already there.
+        DataError: a key is null, twice there or already there.
     """
+    incoming = rows if isinstance(rows, Incoming) else Incoming.of(rows)
+    check = None if incoming.checked else Keys(key, name)
     if base is not None:
-        table, widened = _conform(table, base, name)
+        empty = pl.DataFrame(schema=incoming.schema)
+        casts, widened = _conform(empty, base, name)
+        incoming = incoming.changed(functools.partial(_conformed, names=[each for each, _ in base.schema], casts=casts))
         # What the entries of `base` say of their rows holds for its event time and first key column only.
         if widened or (base.event_time, base.key[:1]) != (event_time, list(key[:1])):
-            table, base = pl.concat([_recast(store, base, table), table]), None
-            _check_key(table, key, f"dataset '{name}'")
-    if base is not None:
-        _check_new(store, table, base, key, name)
-    pieces = [table] if table.height <= parts.PART_ROWS else list(table.iter_slices(parts.PART_ROWS))
-    whole = base is not None and base.rows > 0
-    levels: list[list[Entry]] = [list(level) for level in base.levels] if base is not None and whole else [[]]
-    size = base.bytes if base is not None and whole else 0
-    for piece in pieces:
-        entry = parts.write(store, piece, event_time, key)
-        levels = appended(store, levels, entry)
-        size += entry.bytes
-    chain, rest = _rest(store, table, base if whole else None)
-    digest, chain = logical.extend(chain, rest)
-    rows = table.height + (base.rows if base is not None else 0)
+            old = Incoming(incoming.schema, _recast(store, base, incoming.schema))
+            incoming = Incoming(incoming.schema, itertools.chain(old.pieces, incoming.pieces))
+            check, base = Keys(key, name), None
+    schema = schema_of(pl.DataFrame(schema=incoming.schema))
+    takes = _Appending(store, base, event_time, key, name)
+    alike = head is not None and (head.schema, head.event_time, head.key[:1]) == (schema, event_time, list(key[:1]))
+    if base is None and alike and head is not None and head.rows:
+        takes = _Replacing(store, head, event_time, key, name)
+    for piece in incoming.pieces:
+        if check is not None:
+            check.add(piece)
+        takes.add(piece)
+    made = takes.end(pl.DataFrame(schema=incoming.schema))
+    if check is not None:
+        check.require_distinct(store, list(takes.entries))
     return Manifest(
-        schema=schema_of(table),
+        schema=schema,
         key=list(key),
         event_time=event_time,
-        rows=rows,
-        bytes=size,
-        logical=digest,
-        chain=chain,
-        levels=levels,
+        rows=takes.rows,
+        bytes=takes.bytes,
+        logical=takes.digest.digest,
+        chain=takes.digest.chain,
+        levels=made,
     )
 
 
-def _rest(store: ObjectStore, table: pl.DataFrame, base: Manifest | None) -> tuple[logical.Chain, pl.DataFrame]:
-    """How far the logical digest has come, and the rows that it still has to take."""
-    if base is None:
-        return logical.EMPTY, table
-    before = reading.tail(store, base, base.rows - base.chain.rows)
-    return base.chain, table if before is None else pl.concat([before, table])
+def stored(store: ObjectStore, made: Manifest, after: int) -> Incoming:
+    """The rows of a draft after its first `after` ones, which end with a part, as if they came in again."""
+
+    def pieces() -> Iterator[pl.DataFrame]:
+        before = 0
+        for entry in listed(store, made):
+            if before >= after:
+                yield parts.read(store, entry)
+            before += entry.rows
+
+    (first,) = itertools.islice(listed(store, made), 1)
+    return Incoming(parts.read(store, first).schema, pieces(), checked=True)
 
 
-def _conform(table: pl.DataFrame, base: Manifest, name: str) -> tuple[pl.DataFrame, bool]:
-    """The table with the columns of `base` in their order, and whether a type of `base` has to widen for it."""
+class _Appending:
+    """Takes pieces after the rows of `base`, each as a new part."""
+
+    def __init__(
+        self, store: ObjectStore, base: Manifest | None, event_time: str | None, key: Sequence[str], name: str
+    ) -> None:
+        self.entries: list[Entry] = []
+        self.rows = 0 if base is None else base.rows
+        self.bytes = 0
+        self.digest = logical.Digester()
+        self._store = store
+        self._base = base
+        self._event_time = event_time
+        self._key = key
+        self._name = name
+        self._levels: list[list[Entry]] = [[]]
+        if base is not None and base.rows:
+            self.bytes = base.bytes
+            self.digest = logical.Digester(base.chain, reading.tail(store, base, base.rows - base.chain.rows))
+            self._levels = [list(level) for level in base.levels]
+
+    def add(self, piece: pl.DataFrame) -> None:
+        if self._base is not None:
+            _check_new(self._store, piece, self._base, self._key, self._name)
+        self._entered(parts.write(self._store, piece, self._event_time, self._key))
+        self._told(piece)
+
+    def _told(self, piece: pl.DataFrame) -> None:
+        self.digest.add(piece)
+        self.rows += piece.height
+
+    def _entered(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.bytes += entry.bytes
+        self._levels = appended(self._store, self._levels, entry)
+
+    def end(self, empty: pl.DataFrame) -> list[list[Entry]]:
+        """The levels; a table without rows has one part without rows."""
+        if not self.entries and not self.rows:
+            self.add(empty)
+        elif not self.entries:
+            self.digest.add(empty)
+        return self._levels
+
+
+class _Replacing(_Appending):
+    """Takes pieces instead of the rows of `head`, and stores what differs from them."""
+
+    def __init__(
+        self, store: ObjectStore, head: Manifest, event_time: str | None, key: Sequence[str], name: str
+    ) -> None:
+        super().__init__(store, None, event_time, key, name)
+        self._writer = DeltaWriter(store, list(listed(store, head)), event_time, key)
+
+    def add(self, piece: pl.DataFrame) -> None:
+        if not piece.height:
+            super().add(piece)
+            return
+        for entry in self._writer.add(piece):
+            self._entered(entry)
+        self._told(piece)
+
+    def end(self, empty: pl.DataFrame) -> list[list[Entry]]:
+        for entry in self._writer.end():
+            self._entered(entry)
+        return super().end(empty)
+
+
+def _conformed(table: pl.DataFrame, names: list[str], casts: list[pl.Expr]) -> pl.DataFrame:
+    """The table with the columns in that order, and cast."""
+    table = table.select(names) if table.columns != names else table
+    return table.with_columns(casts) if casts else table
+
+
+def _conform(table: pl.DataFrame, base: Manifest, name: str) -> tuple[list[pl.Expr], bool]:
+    """The casts to the types of `base`, and whether a type of `base` has to widen for the table's."""
     declared = dict(base.schema)
     extra = [column for column in table.columns if column not in declared]
     if extra:
@@ -181,8 +257,7 @@ def _conform(table: pl.DataFrame, base: Manifest, name: str) -> tuple[pl.DataFra
             casts.append(pl.col(column).cast(_dtype(before)))
         else:
             raise _skew(name, f"column '{column}' is {before} in the dataset and {now} in the new rows")
-    table = table.select(list(declared)) if table.columns != list(declared) else table
-    return (table.with_columns(casts) if casts else table), widened
+    return casts, widened
 
 
 def _skew(name: str, cause: str) -> SchemaSkewError:
@@ -214,9 +289,9 @@ def _dtype(name: str) -> pl.DataType:
     return kind()
 
 
-def _recast(store: ObjectStore, base: Manifest, table: pl.DataFrame) -> pl.DataFrame:
-    """All rows of `base` with the types of `table`: what an append that widens a type has to rewrite."""
-    return pl.concat([parts.read(store, entry) for entry in listed(store, base)]).cast(table.schema)
+def _recast(store: ObjectStore, base: Manifest, schema: pl.Schema) -> Iterator[pl.DataFrame]:
+    """All rows of `base` with the types of the schema: what an append that widens a type has to rewrite."""
+    return (parts.read(store, entry).cast(schema) for entry in listed(store, base) if entry.rows)
 
 
 def _check_new(store: ObjectStore, table: pl.DataFrame, base: Manifest, key: Sequence[str], name: str) -> None:
@@ -234,4 +309,4 @@ def _check_new(store: ObjectStore, table: pl.DataFrame, base: Manifest, key: Seq
         return
     again = table.select(key).join(pl.concat(there), on=list(key), how="semi")
     if again.height:
-        raise _repeated(again, f"dataset '{name}'", "a row with it was committed before")
+        raise repeated(again, f"dataset '{name}'", "a row with it was committed before")

@@ -55,6 +55,22 @@ def extend(chain: Chain, table: pl.DataFrame) -> tuple[Digest, Chain]:
     return digest_bytes(b"".join([len(head).to_bytes(8, "little"), head, to_raw(link), rest])), reached
 
 
+class Digester:
+    """The logical digest of rows that come in pieces, after those of a chain and `before`, the rows that follow it."""
+
+    def __init__(self, chain: Chain = EMPTY, before: pl.DataFrame | None = None) -> None:
+        self.chain = chain
+        self.digest = EMPTY.digest
+        self._rest = before
+
+    def add(self, piece: pl.DataFrame) -> None:
+        """Take the rows; `digest` is that of all rows so far, `chain` how far whole blocks reach."""
+        rows = piece if self._rest is None else pl.concat([self._rest, piece])
+        self.digest, self.chain = extend(self.chain, rows)
+        left = rows.height % BLOCK
+        self._rest = rows.tail(left).rechunk() if left else None
+
+
 def _block(columns: list[Cutter], low: int, high: int) -> bytes:
     return b"".join(piece for column in columns for piece in column(low, high))
 

@@ -270,8 +270,13 @@ def _tree_holds(store: ObjectStore, node: Digest, digest: str, known: dict[Diges
 
 def _holds(store: ObjectStore, entry: Entry, depth: int, digest: str, known: dict[Digest, bool]) -> bool:
     if depth == 0:
-        return entry.digest == digest
+        return entry.digest == digest or _patches(store, entry, digest)
     if entry.digest not in known:
         inner = _entries.decode(store.get(entry.digest))
         known[entry.digest] = any(_holds(store, each, depth - 1, digest, known) for each in inner)
     return known[entry.digest]
+
+
+def _patches(store: ObjectStore, entry: Entry, digest: str) -> bool:
+    """Whether a part is a patch of an object: it then is shorter than all that it needs, and names that."""
+    return store.size(entry.digest) < entry.bytes and digest.encode() in store.get(entry.digest)

@@ -1,4 +1,7 @@
-"""One part of a table: rows to Parquet bytes and back, and what its rows span."""
+"""One part of a table: rows to Parquet bytes and back, and what its rows span.
+
+A part is a Parquet object, or a patch (`mulle.data.patches`): readers need not know which.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from mulle.data import patches
 from mulle.data.manifest import Bound, Entry, Recent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mulle.store import ObjectStore
+    from mulle.types import Digest
 
 DECODED_BYTES = 256 << 20
 """How many bytes of decoded parts a process keeps at most."""
@@ -20,26 +25,51 @@ DECODED_BYTES = 256 << 20
 PART_ROWS = 1 << 20
 """A commit of more rows than this is cut into several parts."""
 
+PART_BYTES = 256 << 20
+"""So is one whose rows take more memory than this."""
+
 SMALL = 1 << 20
 """Parts up to this length are decoded by one thread: more cost more than they save."""
+
+LARGE = DECODED_BYTES // 16
+"""Of longer parts only the columns that are asked for are decoded."""
+
+MANY_ROWS = 1 << 16
+"""Parts of more rows than this have statistics by row group, so that a filter skips groups."""
+
+GROUP_ROWS = 1 << 17
 
 LONGEST_BOUND = 64
 
 _decoded = Recent(DECODED_BYTES)
+_patches = Recent(8 << 20)
 
 
 def write(store: ObjectStore, table: pl.DataFrame, event_time: str | None, key: Sequence[str]) -> Entry:
     """Store the rows as one part. The same rows give the same bytes."""
     data = encode(table)
     digest = store.put(data)
-    low, high, first, last = _span(table, event_time, key)
     _decoded.get(digest, lambda: table, _weight)
-    return Entry(digest, table.height, len(data), low, high, first, last)
+    return Entry(digest, table.height, len(data), *span(table, event_time, key))
+
+
+def cut(table: pl.DataFrame) -> list[pl.DataFrame]:
+    """The rows in slices that are not too large for a part."""
+    if table.height <= PART_ROWS and table.estimated_size() <= PART_BYTES:
+        return [table]
+    return list(table.iter_slices(rows_a_part(table)))
+
+
+def rows_a_part(table: pl.DataFrame) -> int:
+    """How many rows like these make a part."""
+    fit = PART_BYTES * table.height // max(int(table.estimated_size()), 1)
+    return min(PART_ROWS, max(1024, fit))
 
 
 def forget() -> None:
     """Drop the decoded parts that this process keeps."""
     _decoded.clear()
+    _patches.clear()
 
 
 def encode(table: pl.DataFrame) -> bytes:
@@ -49,18 +79,86 @@ def encode(table: pl.DataFrame) -> bytes:
 
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table.to_arrow(), sink, compression="zstd", use_content_defined_chunking=True, write_statistics=False
+        table.to_arrow(),
+        sink,
+        compression="zstd",
+        use_content_defined_chunking=True,
+        write_statistics=table.height > MANY_ROWS,
+        row_group_size=GROUP_ROWS,
     )
     data: bytes = sink.getvalue().to_pybytes()
     return data
 
 
-def read(store: ObjectStore, entry: Entry, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """The rows of a part, from the process's cache where they are there; a huge part is read by column instead."""
-    if columns is not None and entry.bytes > DECODED_BYTES // 16:
-        return pl.read_parquet(store.path(entry.digest), columns=list(columns))
-    table = _decoded.get(entry.digest, lambda: decode(store.get(entry.digest)), _weight)
+def read(
+    store: ObjectStore, entry: Entry, columns: Sequence[str] | None = None, where: pl.Expr | None = None
+) -> pl.DataFrame:
+    """The rows of a part, those for which `where` holds, from the process's cache where they are there.
+
+    Of a large part only what is asked for is decoded: the columns, and the row groups that the filter can meet.
+    """
+    if entry.bytes > LARGE:
+        patch = find_patch(store, entry)
+        if patch is not None:
+            return _chosen(_patched(store, patch, needed_by(columns, where)), columns, where)
+        if columns is not None or where is not None:
+            return _scanned(store, entry, columns, where)
+    return _chosen(_decoded.get(entry.digest, lambda: _read_whole(store, entry), _weight), columns, where)
+
+
+def needed_by(columns: Sequence[str] | None, where: pl.Expr | None) -> Sequence[str] | None:
+    """The columns to decode so that a filter can be applied too; None is all."""
+    if columns is None or where is None:
+        return columns
+    if where.meta.has_multiple_outputs():
+        return None
+    return [*columns, *(name for name in where.meta.root_names() if name not in columns)]
+
+
+def _chosen(table: pl.DataFrame, columns: Sequence[str] | None, where: pl.Expr | None) -> pl.DataFrame:
+    if where is not None:
+        table = table.lazy().filter(where).collect()
     return table if columns is None else table[list(columns)]
+
+
+def find_patch(store: ObjectStore, entry: Entry) -> patches.Patch | None:
+    """The patch that a part is; None where it is a Parquet object.
+
+    An entry's `bytes` are those of all objects that the part needs, so a patch itself is shorter than that.
+    """
+    return _patches.get(entry.digest, lambda: _find_patch(store, entry), _patch_weight)
+
+
+def pieces(store: ObjectStore, entry: Entry) -> list[tuple[Digest, int]]:
+    """The objects besides its own that a part needs, with their lengths: the sources of a patch."""
+    patch = find_patch(store, entry)
+    return [] if patch is None else [(piece.digest, piece.bytes) for piece in patch.sources]
+
+
+def _find_patch(store: ObjectStore, entry: Entry) -> patches.Patch | None:
+    if store.size(entry.digest) == entry.bytes:
+        return None
+    return patches.decode(store.get(entry.digest))
+
+
+def _patch_weight(patch: patches.Patch | None) -> int:
+    return 512 if patch is None else 2048 + 2 * len(patch.runs)
+
+
+def _read_whole(store: ObjectStore, entry: Entry) -> pl.DataFrame:
+    data = store.get(entry.digest)
+    return _patched(store, patches.decode(data), None) if patches.is_patch(data) else decode(data)
+
+
+def _patched(store: ObjectStore, patch: patches.Patch, columns: Sequence[str] | None) -> pl.DataFrame:
+    frames = [read(store, Entry(each.digest, each.rows, each.bytes), columns) for each in patch.sources]
+    return patches.put_together(frames, patches.unpacked(patch.runs))
+
+
+def _scanned(store: ObjectStore, entry: Entry, columns: Sequence[str] | None, where: pl.Expr | None) -> pl.DataFrame:
+    rows = pl.scan_parquet(store.path(entry.digest))
+    rows = rows if where is None else rows.filter(where)
+    return (rows if columns is None else rows.select(columns)).collect()
 
 
 def decode(data: bytes) -> pl.DataFrame:
@@ -72,9 +170,10 @@ def _weight(table: pl.DataFrame) -> int:
     return int(table.estimated_size()) + 4096
 
 
-def _span(
+def span(
     table: pl.DataFrame, event_time: str | None, key: Sequence[str]
 ) -> tuple[int | None, int | None, Bound, Bound]:
+    """The smallest and largest event time, and the smallest and largest value of the first key column, if known."""
     wanted: list[pl.Expr] = []
     if event_time is not None:
         time = pl.col(event_time).to_physical()

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mulle.data import drafts, versions
+from mulle.data.incoming import Incoming, Newest
 from mulle.data.manifest import FilesManifest, encode, load, load_table
 from mulle.data.refs import MAIN
 from mulle.errors import DataError
@@ -60,10 +61,10 @@ class Publisher:
     catalog: Catalog
     store: ObjectStore
 
-    def commit(self, request: Request, table: pl.DataFrame, *, append: bool) -> Version:
+    def commit(self, request: Request, rows: pl.DataFrame | Incoming, *, append: bool) -> Version:
         """Add the rows, after those of the head with `append`, instead of them without.
 
-        The same content as the head's makes no version.
+        The same content as the head's makes no version, and what the head has of the rows is not stored again.
 
         Raises:
             OvertakenError: the source's cursor no longer stands where the request says.
@@ -71,21 +72,31 @@ class Publisher:
         while True:
             head = self._head(request)
             _refuse_other_kind(request.name, "table", head)
-            _refuse_emptying(request.name, table, head, append=append)
-            base = load_table(self.store, head.digest) if append and head is not None else None
+            held = None if head is None else load_table(self.store, head.digest)
+            newest = Newest(request.event_time)
             made = drafts.draft(
-                self.store, table, request.name, key=request.key, event_time=request.event_time, base=base
+                self.store,
+                newest.watch(rows),
+                request.name,
+                key=request.key,
+                event_time=request.event_time,
+                base=held if append else None,
+                head=None if append else held,
             )
-            watermark = _watermark(request, table, head if append else None)
+            _refuse_emptying(request.name, made, head, append=append)
+            watermark = _watermark(request, newest.at, head if append else None)
             done = self._publish(request, made, head, watermark)
             if done is not None:
                 return done
+            if isinstance(rows, Incoming):  # they have passed; what was made of them is in the store
+                rows = drafts.stored(self.store, made, after=held.rows if append and held is not None else 0)
 
-    def commit_files(self, request: Request, tree: FilesManifest) -> Version:
-        """Add a tree of files; the same content as the head's makes no version."""
+    def commit_files(self, request: Request, tree: Manifest | FilesManifest) -> Version:
+        """Add a tree of files, or a table whose parts are stored; the same content as the head's makes no version."""
+        kind = "files" if isinstance(tree, FilesManifest) else "table"
         while True:
             head = self._head(request)
-            _refuse_other_kind(request.name, "files", head)
+            _refuse_other_kind(request.name, kind, head)
             done = self._publish(request, tree, head, request.watermark)
             if done is not None:
                 return done
@@ -169,8 +180,8 @@ def _refuse_other_kind(name: str, kind: str, head: Version | None) -> None:
         )
 
 
-def _refuse_emptying(name: str, table: pl.DataFrame, head: Version | None, *, append: bool) -> None:
-    if not append and not table.height and head is not None and head.rows:
+def _refuse_emptying(name: str, made: Manifest, head: Version | None, *, append: bool) -> None:
+    if not append and not made.rows and head is not None and head.rows:
         raise DataError(
             f"nothing to commit to dataset '{name}'",
             cause=f"the table has no rows, and {head.ref} has {head.rows}",
@@ -178,10 +189,8 @@ def _refuse_emptying(name: str, table: pl.DataFrame, head: Version | None, *, ap
         )
 
 
-def _watermark(request: Request, table: pl.DataFrame, base: Version | None) -> datetime | None:
+def _watermark(request: Request, newest: datetime | None, base: Version | None) -> datetime | None:
     """What was given, or the newest event time; an append never takes it back."""
-    found: datetime | None = request.watermark
-    if found is None and request.event_time is not None:
-        found = table[request.event_time].max()  # type: ignore[assignment]
+    found = newest if request.watermark is None else request.watermark
     before = base.watermark if base is not None else None
     return max(found, before) if found is not None and before is not None else found or before

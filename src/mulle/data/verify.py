@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mulle.data import manifest
+from mulle.data import manifest, parts
 from mulle.data.model import Damage, VerifyReport
 from mulle.errors import StoreError
 from mulle.store.tree import reachable
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 
 def objects_of(store: ObjectStore, version: Version) -> Iterator[tuple[Digest, int]]:
-    """The objects that a version needs with their sizes (0 where unknown): manifest, lists of parts, parts or files."""
+    """The objects a version needs with their sizes (0 where unknown): manifest, lists, parts, their sources; files."""
     yield version.digest, 0
     held = manifest.load(store, version.digest)
     if isinstance(held, manifest.FilesManifest):
         yield from ((each.digest, each.size) for each in reachable(store, held.tree))
         return
     yield from ((entry.digest, 0) for entry in manifest.lists(store, held))
-    yield from ((entry.digest, entry.bytes) for entry in manifest.parts(store, held))
+    for entry in manifest.parts(store, held):
+        sources = parts.pieces(store, entry)
+        yield entry.digest, entry.bytes - sum(size for _, size in sources)
+        yield from sources
 
 
 def verify_versions(store: ObjectStore, versions: Iterable[Version]) -> VerifyReport:

@@ -1,0 +1,172 @@
+"""A part that is written as what changed: runs of rows of other parts, in order.
+
+A patch names its *sources* (Parquet parts) and says which of their rows, in which order, are the rows of this part. So
+a table in which one row in a hundred changed stores those rows and a list of runs. Sources are never patches: a patch
+of a patched part names the same sources and one more.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from mulle.errors import StoreError
+from mulle.types import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMAT = 1
+FEW_RUNS = 256
+"""Up to so many runs a part is put together from slices; more are gathered row by row."""
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """A Parquet part that a patch takes rows from."""
+
+    digest: Digest
+    rows: int
+    bytes: int
+
+
+class Patch(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="patch"):
+    """The object of a patched part; `runs` as `packed` gives them."""
+
+    format: int = FORMAT
+    rows: int
+    sources: list[Piece]
+    runs: str
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Rows as runs: `take[i]` rows of the source `of[i]`, from its row `start[i]` on."""
+
+    of: Rows
+    start: Rows
+    take: Rows
+
+    @property
+    def rows(self) -> int:
+        """How many rows they are together."""
+        return int(self.take.sum())
+
+    def each_row(self) -> tuple[Rows, Rows]:
+        """For every row the number of its source, and its row there."""
+        before = np.cumsum(self.take) - self.take
+        within = np.arange(self.rows) - np.repeat(before, self.take)
+        return np.repeat(self.of, self.take), np.repeat(self.start, self.take) + within
+
+
+def runs_of(source: Rows, row: Rows) -> Runs:
+    """The runs of rows told one by one."""
+    if not len(source):
+        return Runs(*(np.empty(0, np.int64) for _ in range(3)))
+    breaks = (np.diff(source) != 0) | (np.diff(row) != 1)
+    first = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+    take = np.diff(np.concatenate([first, [len(source)]]))
+    return Runs(source[first], row[first], take)
+
+
+def packed(runs: Runs) -> str:
+    """The runs as text: for each its source, the rows of that source left out since its last run, the rows taken.
+
+    What is left out is counted modulo 2³², so that a source may also be gone back in. All sources come first, then all
+    skips, then all takes, as u32; of these all lowest bytes, then all second ones, and so on; this compressed by zlib,
+    and written as base64.
+    """
+    skip = runs.start.copy()
+    for source in np.unique(runs.of):
+        mine = np.flatnonzero(runs.of == source)
+        skip[mine[1:]] -= (runs.start + runs.take)[mine[:-1]]
+    words = np.concatenate([runs.of, skip, runs.take]).astype("<u4")
+    planes = words.view(np.uint8).reshape(-1, 4).T.tobytes()
+    return base64.b64encode(zlib.compress(planes)).decode()
+
+
+def unpacked(text: str) -> Runs:
+    """The runs that `packed` wrote."""
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+    words = np.ascontiguousarray(planes.reshape(4, -1).T).view("<u4").ravel().astype(np.int64)
+    of, skip, take = words.reshape(3, -1)
+    start = np.empty_like(skip)
+    for source in np.unique(of):
+        mine = np.flatnonzero(of == source)
+        before = np.cumsum(take[mine]) - take[mine]
+        start[mine] = (np.cumsum(skip[mine]) + before) & 0xFFFFFFFF
+    return Runs(of, start, take)
+
+
+def encode(patch: Patch) -> bytes:
+    """The object's bytes: JSON, which begins unlike a Parquet file."""
+    return msgspec.json.encode(patch)
+
+
+def is_patch(data: bytes) -> bool:
+    """Whether these are the bytes of a patch, and not those of a Parquet file."""
+    return data[:1] == b"{"
+
+
+def decode(data: bytes) -> Patch:
+    """The patch.
+
+    Raises:
+        StoreError: the bytes are none, or of a format that this mulle does not know.
+    """
+    try:
+        patch = msgspec.json.decode(data, type=Patch)
+    except msgspec.MsgspecError as error:
+        raise StoreError("an object is not a part of a table", cause=str(error), cure="mulle data verify") from error
+    if patch.format != FORMAT:
+        raise StoreError(
+            f"a part of a table has format {patch.format}",
+            cause=f"this mulle reads format {FORMAT}",
+            cure="pip install --upgrade mulle",
+        )
+    return patch
+
+
+def put_together(frames: Sequence[pl.DataFrame], runs: Runs) -> pl.DataFrame:
+    """The rows of the runs, of sources with the same columns."""
+    if len(runs.take) <= FEW_RUNS:
+        slices = [
+            frames[of].slice(start, take)
+            for of, start, take in zip(runs.of.tolist(), runs.start.tolist(), runs.take.tolist(), strict=True)
+        ]
+        return pl.concat(slices) if slices else frames[0].clear()
+    heights = np.array([frame.height for frame in frames])
+    source, row = runs.each_row()
+    if heights[0] == runs.rows and (scattered := _in_place(frames, source, row)) is not None:
+        return scattered
+    place = pl.Series(row + (np.cumsum(heights) - heights)[source], dtype=pl.UInt32)
+    return pl.concat(frames, rechunk=True).select(pl.all().gather(place))
+
+
+def _in_place(frames: Sequence[pl.DataFrame], source: Rows, row: Rows) -> pl.DataFrame | None:
+    """The first source with some of its rows replaced where they stand, which is quicker; None where that is not so."""
+    theirs = source == 0
+    there = np.flatnonzero(~theirs)
+    if len(there) * 8 > len(row) or not np.array_equal(row[theirs], np.flatnonzero(theirs)):
+        return None
+    heights = np.array([frame.height for frame in frames[1:]])
+    place = row[there] + (np.cumsum(heights) - heights)[source[there] - 1]
+    new = pl.concat(frames[1:], rechunk=True)[pl.Series(place, dtype=pl.UInt32)]
+    at = pl.Series(there, dtype=pl.UInt32)
+    columns: list[pl.Series] = []
+    for old, values in zip(frames[0].get_columns(), new.get_columns(), strict=True):
+        if old.dtype.is_nested() or isinstance(old.dtype, pl.Null | pl.Decimal):
+            both = pl.concat([old, values], rechunk=True)
+            order = np.arange(len(old))
+            order[there] = len(old) + np.arange(len(there))
+            columns.append(both.gather(pl.Series(order, dtype=pl.UInt32)))
+        else:
+            columns.append(old.clone().scatter(at, values))
+    return pl.DataFrame(columns)
