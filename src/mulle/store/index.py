@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from blake3 import blake3
@@ -15,6 +16,7 @@ from mulle.store.sealed import Location, SealedIndex
 
 _RACY_NS = 1_000_000_000
 _MAX_DESCRIPTORS = 128
+_RETIRED_SECONDS = 60.0
 
 
 class _Open:
@@ -39,6 +41,7 @@ class PackIndex:
         self._where: dict[bytes, Location] = {}
         self._bad: dict[bytes, Location] = {}
         self._descriptors: dict[str, int] = {}
+        self._retired: list[tuple[float, int]] = []
         self._listed_ns = -1
         self._owned = ""
         self._lock = threading.RLock()
@@ -57,6 +60,14 @@ class PackIndex:
                 self._where[raw] = location
             return location
 
+    def find_many(self, raws: Sequence[bytes]) -> dict[bytes, Location]:
+        """The places of those that are packed, other processes' new ones included."""
+        with self._lock:
+            self.refresh()
+            found = {raw: where for raw in raws if (where := self._where.get(raw)) is not None}
+            rest = [raw for raw in raws if raw not in found and raw not in self._bad]
+            return found | self._cached().find_many(rest)
+
     def own(self, name: str) -> None:
         """This process appends to the pack and tells of every object itself: no need to look into it."""
         self._owned = name
@@ -70,8 +81,46 @@ class PackIndex:
             if known is not None:
                 os.close(known.fd)
 
+    def replaced(self, name: str, entries: list[pack.Entry], by: str, kept: list[pack.Entry]) -> None:
+        """A pack is about to give way to another one, which holds some of its objects (`by` is empty: none)."""
+        with self._lock:
+            self._cached().replace(name, entries, by, kept)
+            self._sealed_names.discard(name)
+            self._sealed_names |= {by} if by else set()
+            self._forget({name})
+
+    def forget_removed(self) -> None:
+        """Forget the packs that are gone, and that objects were in them: gc rewrites and removes packs."""
+        with self._lock:
+            there = {path.name for path in self._folder.glob("*.pack")}
+            known = self._cached().names() | set(self._open) | set(self._descriptors)
+            known |= {location.pack for location in self._where.values()}
+            gone = known - there
+            if gone:
+                self._cached().remove(gone)
+                self._sealed_names -= gone
+                self._forget(gone)
+
+    def _forget(self, gone: set[str]) -> None:
+        self._where = {raw: where for raw, where in self._where.items() if where.pack not in gone}
+        now = time.monotonic()
+        for name in gone & self._open.keys():
+            self._retired.append((now, self._open.pop(name).fd))
+        for name in gone & self._descriptors.keys():
+            self._retired.append((now, self._descriptors.pop(name)))
+        self._listed_ns = -1
+        # A thread may be about to read by a descriptor that it has looked up: close only those retired long ago.
+        for at, fd in self._retired:
+            if now - at > _RETIRED_SECONDS:
+                os.close(fd)
+        self._retired = [(at, fd) for at, fd in self._retired if now - at <= _RETIRED_SECONDS]
+
     def read(self, location: Location) -> bytes:
-        """The bytes at a place, unverified."""
+        """The bytes at a place, unverified.
+
+        Raises:
+            FileNotFoundError: the pack is gone; after `forget_removed` its objects are found where they are now.
+        """
         fd = self._descriptors.get(location.pack)
         if fd is not None:
             return os.pread(fd, location.length, location.offset)
@@ -132,15 +181,18 @@ class PackIndex:
                 self._sealed_names = self._cached().names()
                 for path in sorted(self._folder.glob("*.pack")):
                     if path.name not in self._sealed_names and path.name not in self._open:
-                        self._open[path.name] = _Open(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                        with contextlib.suppress(FileNotFoundError):  # gc removed it meanwhile
+                            self._open[path.name] = _Open(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
             for name, known in list(self._open.items()):
                 if name != self._owned:
                     self._extend(name, known)
 
     def close(self) -> None:
         with self._lock:
-            for fd in (*self._descriptors.values(), *(known.fd for known in self._open.values())):
+            retired = [fd for _, fd in self._retired]
+            for fd in (*self._descriptors.values(), *(known.fd for known in self._open.values()), *retired):
                 os.close(fd)
+            self._retired.clear()
             self._descriptors.clear()
             self._open.clear()
             self._where.clear()
@@ -185,7 +237,10 @@ def intact(fd: int, entry: pack.Entry) -> bool:
 
 
 def _entries(path: Path) -> list[pack.Entry]:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # gc removed it meanwhile
+        return []
     try:
         size = os.fstat(fd).st_size
         return pack.read_footer(fd, size) or list(pack.scan(fd, 0, size))

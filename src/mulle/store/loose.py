@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mulle.errors import StoreError
@@ -17,7 +17,17 @@ from mulle.types import Digest
 class LooseObjects:
     """Whole files under their digests, written as temporary file, fsync, rename. Thread-safe."""
 
-    def __init__(self, folder: Path, temporary: Path, files: Files, *, durable: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        temporary: Path,
+        files: Files,
+        *,
+        durable: bool,
+        claim: Callable[[Digest], None] = lambda digest: None,  # noqa: ARG005
+    ) -> None:
+        """`claim` is told of every object that is about to be put, or believed to be there: gc must not delete it."""
+        self._claim = claim
         self._folder = folder
         self._temporary = temporary
         self._files = files
@@ -91,8 +101,14 @@ class LooseObjects:
                 if is_digest(name := f"b3:{path.name}"):
                     yield Digest(name)
 
+    def remove(self, digest: Digest) -> None:
+        """Delete an object that nothing needs; one that is gone already stays gone."""
+        self._files.unlink(self.path(digest))
+        self._verified.pop(digest, None)
+
     def _keeps(self, digest: Digest) -> bool:
         """Whether an intact copy is there; perhaps another process's, so the next flush makes its name safe too."""
+        self._claim(digest)
         try:
             folder = self.check(digest).parent
         except (StoreError, FileNotFoundError):
@@ -122,6 +138,7 @@ class LooseObjects:
         return digest
 
     def _move(self, temporary: Path, target: Path) -> None:
+        self._claim(Digest(f"b3:{target.name}"))
         target.parent.mkdir(exist_ok=True)
         self._files.rename(temporary, target)
         with self._lock:

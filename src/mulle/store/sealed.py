@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS object (
 PRAGMA user_version = {_VERSION};
 """
 _FIND = "SELECT pack.name, offset, length FROM object JOIN pack ON pack.id = object.pack WHERE digest = ?"
+_MANY = "SELECT digest, pack.name, offset, length FROM object JOIN pack ON pack.id = object.pack WHERE digest IN"
+_ASKED = 500
 _ALL = "SELECT digest, pack.name, offset, length FROM object JOIN pack ON pack.id = object.pack"
 
 
@@ -51,6 +53,16 @@ class SealedIndex:
         row = self._trying(lambda db: db.execute(_FIND, (raw,)).fetchone(), lambda: None)
         return None if row is None else Location(*row)
 
+    def find_many(self, raws: Sequence[bytes]) -> dict[bytes, Location]:
+        """The places of those that are here."""
+        found: dict[bytes, Location] = {}
+        for start in range(0, len(raws), _ASKED):
+            asked = raws[start : start + _ASKED]
+            statement = f"{_MANY} ({','.join('?' * len(asked))})"
+            rows = self._trying(lambda db, a=asked, s=statement: db.execute(s, a).fetchall(), list)  # type: ignore[misc]
+            found |= {raw: Location(name, offset, length) for raw, name, offset, length in rows}
+        return found
+
     def all(self) -> Iterator[tuple[bytes, Location]]:
         rows: list[tuple[bytes, str, int, int]] = self._trying(lambda db: db.execute(_ALL).fetchall(), list)
         for raw, name, offset, length in rows:
@@ -69,6 +81,38 @@ class SealedIndex:
                     db.executemany("INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?)", placed)
 
         self._trying(insert, lambda: insert(self._connection))
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Forget packs that are gone."""
+        gone = [(name,) for name in names]
+
+        def delete(db: sqlite3.Connection) -> None:
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                db.executemany("DELETE FROM object WHERE pack = (SELECT id FROM pack WHERE name = ?)", gone)
+                db.executemany("DELETE FROM pack WHERE name = ?", gone)
+
+        self._trying(delete, lambda: None)
+
+    def replace(self, name: str, entries: Iterable[Entry], by: str, kept: Iterable[Entry]) -> None:
+        """A pack gives way to another one that holds some of its objects; `by` is empty where none are left."""
+        rows, left = list(entries), list(kept)
+
+        def swap(db: sqlite3.Connection) -> None:
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                found = db.execute("SELECT id FROM pack WHERE name = ?", (name,)).fetchone()
+                if found is not None:
+                    db.executemany(
+                        "DELETE FROM object WHERE digest = ? AND pack = ?", ((entry.raw, found[0]) for entry in rows)
+                    )
+                    db.execute("DELETE FROM pack WHERE id = ?", found)
+                if by:
+                    added = db.execute("INSERT INTO pack (name) VALUES (?)", (by,)).lastrowid
+                    placed = ((raw, added, offset, length) for raw, offset, length in left)
+                    db.executemany("INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?)", placed)
+
+        self._trying(swap, lambda: None)
 
     def close(self) -> None:
         self._connection.close()

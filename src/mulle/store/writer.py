@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from mulle.store import pack
 from mulle.store.files import Files, write_all
 from mulle.store.index import PackIndex, intact, is_suspect
+from mulle.store.leases import is_locked_here
 from mulle.store.sealed import Location
 
 PACK_LIMIT = 16 << 20
 _NEVER = -1
+_VECTOR = 256
 
 
 class PackWriter:
@@ -50,6 +52,22 @@ class PackWriter:
         self._index.correct(raw, location)
         if self._end >= self._limit:
             self.seal()
+
+    def append_many(self, objects: Sequence[tuple[bytes, bytes]]) -> None:
+        """Add objects by few writes; when one write does not get through, the pack is as before that one."""
+        for start in range(0, len(objects), _VECTOR):
+            if self._fd < 0:
+                self._take_over_or_begin()
+            some = objects[start : start + _VECTOR]
+            at = self._end
+            self._write(*(part for raw, data in some for part in (pack.record_head(raw, len(data)), data)))
+            for raw, data in some:
+                location = Location(self._name, at + pack.RECORD.size, len(data))
+                at += pack.RECORD.size + len(data)
+                self._unsafe.append((raw, location))
+                self._index.correct(raw, location)
+            if self._end >= self._limit:
+                self.seal()
 
     def flush(self) -> None:
         """Make what was appended safe from a power cut."""
@@ -110,9 +128,12 @@ class PackWriter:
 
     def _take_over(self, name: str) -> bool:
         """Go on with a pack whose writer has ended; False when nothing may be appended to it."""
-        fd = os.open(self._folder / name, os.O_RDWR | os.O_CLOEXEC)
         try:
-            if _locked(fd):
+            fd = os.open(self._folder / name, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:  # gc removed it meanwhile
+            return False
+        try:
+            if is_locked_here(fd, self._folder / name):
                 self._resume(fd, name)
         finally:
             if self._fd != fd:
@@ -146,7 +167,7 @@ class PackWriter:
         while True:
             name = f"{os.urandom(8).hex()}.pack"
             fd = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            if _locked(fd):
+            if is_locked_here(fd, self._folder / name):
                 break
             os.close(fd)  # another writer took it in the instant before: it is theirs
         self._own(fd, name, 0)
@@ -155,11 +176,3 @@ class PackWriter:
         except OSError:
             self.close()
             raise
-
-
-def _locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
