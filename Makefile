@@ -10,6 +10,8 @@ demo: setup
 
 test: setup check
 	sh scripts/install_browser.sh
+	sh scripts/install_postgresql.sh
+	sh scripts/install_dvc.sh
 	sh scripts/install_ceph.sh
 	$(BIN)/pytest -n 2 --dist loadgroup
 

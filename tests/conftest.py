@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mulle.testing import soak
+from mulle.testing.postgresql import PostgreSQL, programs
 
 REPORT = Path(__file__).parents[1] / "benchmarks" / "SOAK.md"
 
@@ -39,3 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if soak.soaking() and hasattr(session.config, "workeroutput"):
         session.config.workeroutput["soak"] = dict(soak.counted)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for the whole session; `new_database` gives each test a database of its own."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed: sh scripts/install_postgresql.sh")
+    with PostgreSQL() as server:
+        yield server
