@@ -7,6 +7,7 @@ python scripts/build_reference.py --check    # fail when a page is not what the 
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -128,10 +129,14 @@ def verbs_page(text: Mapping[str, str]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+_ANNOTATION = re.compile(r"""(: |-> )(['"])(.*?)\2(?=[,)=\s]|$)""")
+"""An annotation that is written as a string, as all are in these modules."""
+
+
 def _signature(function: Any) -> str:
     signature = inspect.signature(inspect.unwrap(function))
     own = [each for each in signature.parameters.values() if each.name != "self"]
-    return str(signature.replace(parameters=own)).replace("'", "")
+    return _ANNOTATION.sub(r"\1\3", str(signature.replace(parameters=own)))
 
 
 def _prose(doc: str) -> list[str]:
