@@ -96,7 +96,10 @@ class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored piece of a version: a Parquet part of a table, or a file."""
+    """One stored piece of a version: a Parquet part of a table, or a file.
+
+    `aliases` are other tools' names for it by algorithm, as the md5 that DVC knows a file by.
+    """
 
     digest: str
     rows: int
@@ -104,6 +107,7 @@ class PartInfo(msgspec.Struct, frozen=True, kw_only=True):
     low: datetime | None = None
     high: datetime | None = None
     path: str = ""
+    aliases: dict[str, str] = {}
 
 
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +117,7 @@ class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
     key: list[str]
     event_time: str | None
     parts: list[PartInfo]
+    aliases: dict[str, str] = {}
 
 
 class RowPage(msgspec.Struct, frozen=True, kw_only=True):

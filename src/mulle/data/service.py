@@ -24,9 +24,15 @@ from mulle.data.columns import schema_of
 from mulle.data.committing import Committer, What
 from mulle.data.definition import Dataset, Source
 from mulle.data.diff import diff_versions
+from mulle.data.doors import aliases
+from mulle.data.doors.inward import Inward
+from mulle.data.doors.keeping import Wanted
+from mulle.data.doors.outward import Outward
 from mulle.data.model import (
     DatasetSummary,
     Diff,
+    ExportReport,
+    ImportReport,
     Logged,
     Merge,
     PartInfo,
@@ -37,6 +43,7 @@ from mulle.data.model import (
     Version,
     VersionDetail,
 )
+from mulle.data.places import placed
 from mulle.data.publishing import Publisher
 from mulle.data.refs import MAIN
 from mulle.errors import DataError
@@ -121,7 +128,9 @@ class DataService:
             trees = Trees(self._store)
             found = trees.walk(trees.root(held.tree))
             pieces = [PartInfo(digest=e.digest, rows=0, bytes=e.size, path=shown(path)) for path, e in found]
-            return VersionDetail(version=version, key=[], event_time=None, parts=pieces)
+            detail = VersionDetail(version=version, key=[], event_time=None, parts=pieces)
+            with self._catalog.read() as tx:
+                return aliases.told(tx, detail)
         pieces = [
             PartInfo(
                 digest=entry.digest,
@@ -253,6 +262,51 @@ class DataService:
         """
         with self._catalog.write() as tx:
             return removing.remove(tx, ref, self._live, force=force)
+
+    @verb("write")
+    def import_(
+        self,
+        door: str,
+        path: str,
+        name: str = "",
+        message: str = "",
+        *,
+        rev: str = "",
+        all_revs: bool = False,
+        output: str = "",
+        skip_missing: bool = False,
+    ) -> ImportReport:
+        """Take in what another tool keeps. What is here already is not stored again and makes no version.
+
+        Args:
+            door: `dvc` and `lfs` (a repository with its history), `files`, `parquet`, `csv` or `delta`.
+            path: where it is; over HTTP, below the project's folder.
+            name: the dataset; by default named after the path. Of several outputs, what their names begin with.
+            message: what the version is, where no history comes with it.
+            rev: only this git revision, as one version.
+            all_revs: what led to any branch or tag, not only to what is checked out.
+            output: only this output of a DVC repository.
+            skip_missing: leave out versions whose content is not to be had any more.
+
+        Raises:
+            DataError: it cannot be read, lacks contents, or does not fit what the dataset has.
+        """
+        wanted = Wanted(rev, all_revs, output.strip("/"), name, skip_missing)
+        return Inward(self._catalog, self._store, self._committer).take(door, path, wanted, message)
+
+    @verb("read")
+    def export(self, ref: str, path: str, to: str) -> ExportReport:
+        """Write a version where other tools read it; `import` of that gives the same logical digest.
+
+        Args:
+            ref: the version.
+            path: where to; over HTTP, below the project's folder.
+            to: `files` for a tree; `parquet`, `csv` or `delta` for a table; `dvc` for both.
+
+        Raises:
+            DataError: the form cannot hold it, or something else is there.
+        """
+        return Outward(self._catalog, self._store).write(self.resolve(ref), placed(path, self._root), to)
 
     def _require(self, version: Version, change: hooks.Change) -> None:
         """Ask the checks of the dataset's definition about a version."""
