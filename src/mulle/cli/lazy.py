@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,19 +66,32 @@ class Group(click.Group):
         super().format_epilog(ctx, formatter)
 
 
+class _Loading(Mapping[str, click.Command]):
+    """The commands by name, each imported when it is asked for."""
+
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self._places = places
+
+    def __getitem__(self, name: str) -> click.Command:
+        return self._places[name].load()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 class LazyGroup(Group):
-    """The root group: commands by name and place, shown in sections in the order in which they are given."""
+    """A group of commands by name and place, shown in sections in the order in which they are given."""
 
     def __init__(self, *args: Any, places: Mapping[str, Place], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.places = places
+        self.commands = _Loading(places)  # type: ignore[assignment]  # nothing is added to it
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.places)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        place = self.places.get(cmd_name)
-        return place.load() if place else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         sections: dict[str, list[tuple[str, str]]] = {}

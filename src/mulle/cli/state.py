@@ -39,6 +39,17 @@ class State:
         self._stack.enter_context(acting(actor=principal(), reason=self.reason or None))
         return workspace
 
+    @property
+    def begun(self) -> Workspace:
+        """The workspace; where the directory is in no project, one is made there for its data, and that is told."""
+        if "ws" not in self.__dict__:
+            from mulle.workspace.begin import begin  # noqa: PLC0415 - start-up time
+
+            root = begin(self.directory)
+            if root is not None:
+                click.echo(f"made a workspace in {root} (mulle.toml and .mulle/)", err=True)
+        return self.ws
+
 
 pass_state = click.make_pass_decorator(State)
 

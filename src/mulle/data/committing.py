@@ -6,19 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mulle.data import collecting, drafts, files, hooks, manifest, refs, versions
 from mulle.data.definition import Dataset
+from mulle.data.model import Version
 from mulle.data.places import placed
 from mulle.data.publishing import Publisher, Request
 from mulle.data.refs import MAIN
 from mulle.errors import DataError
 from mulle.store import put_tree
 from mulle.types import instant
-
-if TYPE_CHECKING:
-    from mulle.data.model import Version
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,8 @@ class Committer:
         """See `DataService.commit`."""
         definition = name if isinstance(name, Dataset) else self.definitions().get(name)
         request = self._request(name if isinstance(name, str) else name.name, definition, what)
+        if isinstance(data, Version):
+            return self._commit_again(request, definition, data)
         if isinstance(data, str | Path):
             path = placed(data, self.root)
             if path.is_dir() or self._is_file_of_files(request, path, what):
@@ -85,6 +85,15 @@ class Committer:
             raise DataError(f"nothing to commit from {path}", cause="the folder has no files", cure="check the path")
         hooks.require(definition, lambda: hooks.files_table(store, tree), _change(request))
         return self.publisher.commit_files(request, tree)
+
+    def _commit_again(self, request: Request, definition: Dataset | None, former: Version) -> Version:
+        """A version that is there already, of this or another dataset: its objects are, so only a name is made."""
+        store = self.publisher.store
+        hooks.require(definition, lambda: hooks.rows_of(store, former.digest), _change(request))
+        made = manifest.load(store, former.digest)
+        request = replace(request, watermark=request.watermark or former.watermark)
+        request = replace(request, facts={**request.facts, "from": former.ref})
+        return self.publisher.commit_files(request, made)
 
 
 def _read(path: Path) -> Any:

@@ -49,7 +49,7 @@ def _remove_dataset(tx: Tx, name: str, live: Live, *, force: bool) -> Removed:
     found = versions.history(tx, name)
     heads, tags = list(versions.branches(tx, name)), list(versions.tags_of(tx, name))
     if not force:
-        _refuse_needed(tx, name, found, {"tag": tags}, live)
+        _refuse_needed(tx, name, found, {"branch": [each for each in heads if each != MAIN], "tag": tags}, live)
     numbers = [version.number for version in reversed(found)]
     event = tx.event(f"dataset:{name}", {"removed": numbers, "branches": heads, "tags": tags}, verb="data.rm")
     _forget(tx, found, event)

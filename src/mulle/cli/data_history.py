@@ -1,0 +1,167 @@
+"""`mulle data list`, `log`, `show`, `diff`, `read`, `profile` and `check`: looking at versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mulle.cli import output
+from mulle.cli.failure import FAILURE
+from mulle.cli.lazy import Command
+from mulle.cli.state import State, json_option, limit_option, pass_state
+
+
+@click.command("list", cls=Command, verbs=("data.list",), examples=("mulle data list --json",))
+@json_option
+@pass_state
+def list_(state: State, as_json: bool) -> None:
+    """Every dataset and its newest version."""
+    columns = [
+        "name",
+        "kind",
+        "versions",
+        "branches",
+        "head.rows:rows",
+        "head.bytes:bytes",
+        "head.watermark:until",
+        "key",
+    ]
+    output.emit(list(state.ws.data.list()), as_json=as_json, show=output.rows(columns, empty="no datasets yet"))
+
+
+@click.command(
+    "log", cls=Command, verbs=("data.log",), examples=("mulle data log flights", "mulle data log flights@dev")
+)
+@click.argument("dataset", metavar="NAME[@BRANCH]")
+@json_option
+@pass_state
+def log(state: State, dataset: str, as_json: bool) -> None:
+    """The versions of a dataset, the newest first.
+
+    All of them, with how they branched and were merged; with @BRANCH (or any version) those that went into it.
+    """
+    output.emit(list(state.ws.data.log(dataset)), as_json=as_json, show=_show_log)
+
+
+def _show_log(found: Any) -> None:
+    from mulle.data.lanes import drawn  # noqa: PLC0415 - start-up time
+
+    lines = []
+    for text, version in drawn(found):
+        line = {"": text}
+        if version is not None:
+            line |= {name: getattr(version, name) for name in ("number", "at", "rows", "bytes", "watermark", "message")}
+            line["names"] = ", ".join([*version.branches, *(f"tag {each}" for each in version.tags)])
+        lines.append(line)
+    columns = ["number:version", "names", "at", "rows", "bytes", "watermark", "message"]
+    output.table(lines, columns if all(line[""] == "*" for line in lines) else ["", *columns])
+
+
+@click.command("show", cls=Command, verbs=("data.show",), examples=("mulle data show flights@HEAD",))
+@click.argument("ref", metavar="NAME[@VERSION]")
+@json_option
+@pass_state
+def show(state: State, ref: str, as_json: bool) -> None:
+    """One version: its columns, parts and digests."""
+    output.emit(state.ws.data.show(ref), as_json=as_json, show=_show_version)
+
+
+def _show_version(detail: Any) -> None:
+    version = output.part(detail, "version") or detail
+    paths = [
+        "ref",
+        "kind",
+        "rows",
+        "at",
+        "actor",
+        "branch",
+        "watermark",
+        "message",
+        "id",
+        "digest",
+        "logical",
+        "parent",
+    ]
+    paths += ["merged"] if version.merged is not None else []
+    output.fields(
+        output.parts(version, *paths) | {"bytes": output.size(version.bytes), "key": output.part(detail, "key")}
+    )
+    output.say()
+    output.table([{"column": name, "type": kind} for name, kind in version.schema], ["column", "type"], empty="files")
+    output.say()
+    output.table(output.part(detail, "parts") or [], ["path", "digest", "rows", "bytes", "low:from", "high:to"])
+
+
+@click.command(
+    "diff", cls=Command, verbs=("data.diff",), examples=("mulle data diff flights@1 flights@2 --key flight_id",)
+)
+@click.argument("a", metavar="NAME@A")
+@click.argument("b", metavar="NAME@B")
+@click.option(
+    "--key", multiple=True, metavar="COLUMN", help="Compare rows by these columns; the dataset's key by default."
+)
+@json_option
+@pass_state
+def diff(state: State, a: str, b: str, key: tuple[str, ...], as_json: bool) -> None:
+    """What changed between two versions: columns, rows, files."""
+    output.emit(state.ws.data.diff(a, b, key=key), as_json=as_json, show=_show_diff)
+
+
+def _show_diff(found: Any) -> None:
+    for change in output.part(found, "columns") or []:
+        output.say(f"column {change.name}: {change.before or 'absent'} → {change.after or 'absent'}")
+    for name in ("rows", "files"):
+        part = output.part(found, name)
+        if part is None:
+            continue
+        counts = {each: output.part(part, each) for each in ("added", "removed", "changed", "unchanged")}
+        shown = {each: len(count) if isinstance(count, list) else count for each, count in counts.items()}
+        output.say(f"{name}: " + ", ".join(f"{count:,} {each}" for each, count in shown.items() if count is not None))
+        for sign, each in (("+", "examples_added"), ("-", "examples_removed"), ("~", "examples_changed")):
+            for example in output.part(part, each) or []:
+                output.say(f"  {sign} {output.cell(example)}")
+
+
+@click.command("read", cls=Command, verbs=("data.rows",), examples=("mulle data read flights --limit 5",))
+@click.argument("ref", metavar="NAME[@VERSION]")
+@click.option("--offset", default=0, type=click.IntRange(min=0), help="Skip this many rows.")
+@limit_option(20)
+@json_option
+@pass_state
+def read(state: State, ref: str, offset: int, limit: int, as_json: bool) -> None:
+    """Rows of a version."""
+    output.emit(state.ws.data.rows(ref, limit=limit, offset=offset), as_json=as_json, show=_show_rows)
+
+
+def _show_rows(page: Any) -> None:
+    names = [name for name, _ in page.columns]
+    output.table([dict(zip(names, row, strict=True)) for row in page.rows], names, empty="no rows")
+    output.say(f"\n{page.offset + len(page.rows):,} of {page.total:,} rows of {page.ref}")
+
+
+@click.command("check", cls=Command, verbs=("validation.check",), examples=("mulle data check flights@HEAD",))
+@click.argument("ref", metavar="NAME[@VERSION]")
+@json_option
+@pass_state
+def check(state: State, ref: str, as_json: bool) -> int:
+    """Whether a version fits its declared schema; fails when it does not."""
+    found = state.ws.validation.check(ref)
+    output.emit(found, as_json=as_json, show=_show_check)
+    return 0 if found.passed else FAILURE
+
+
+def _show_check(found: Any) -> None:
+    empty = f"{found.ref}: {found.rows:,} rows fit the schema" if found.declared else f"{found.ref} declares no schema"
+    output.table(found.violations, ["column", "rule", "severity", "declared", "found", "rows"], empty=empty)
+
+
+@click.command("profile", cls=Command, verbs=("data.profile",), examples=("mulle data profile flights",))
+@click.argument("ref", metavar="NAME[@VERSION]")
+@json_option
+@pass_state
+def profile(state: State, ref: str, as_json: bool) -> None:
+    """One-pass statistics of every column of a version."""
+    columns = ["name:column", "kind:type", "count", "nulls", "distinct", "mean", "std", "minimum", "maximum"]
+    found = state.ws.data.profile(ref)
+    output.emit(found, as_json=as_json, show=lambda _: output.table(output.part(found, "columns") or [], columns))

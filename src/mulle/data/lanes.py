@@ -1,0 +1,98 @@
+"""A history as lines that part and meet: which lane each version lies in, and how it reads in text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mulle.data.model import Version
+
+V = TypeVar("V", bound=Version)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Where a version lies among the lanes.
+
+    `lanes` says of each lane whether a line passes through it at this version (which lies in lane `at`); `closing` are
+    lanes whose lines end in this version from above; `opening` is the lane in which its second parent lies.
+    """
+
+    at: int
+    lanes: tuple[bool, ...]
+    closing: tuple[int, ...] = ()
+    opening: int | None = None
+
+
+def lanes(history: Sequence[Version]) -> list[Lane]:
+    """The lane of each version of a history that is given the newest first."""
+    present = {version.number for version in history}
+    waiting: list[int | None] = []
+    """By lane, the number of the version that its line leads to."""
+    found: list[Lane] = []
+    for version in history:
+        mine = [lane for lane, number in enumerate(waiting) if number == version.number] or [_free(waiting)]
+        at, *closing = mine
+        waiting[at] = version.parent if version.parent in present else None
+        opening = None
+        if version.merged is not None and version.merged in present:
+            known = [lane for lane, number in enumerate(waiting) if number == version.merged and lane not in closing]
+            opening = known[0] if known else _free(waiting, but=(at, *closing))
+            waiting[opening] = version.merged
+        passing = tuple(number is not None or lane == at or lane in closing for lane, number in enumerate(waiting))
+        found.append(Lane(at, passing, tuple(closing), opening))
+        for lane in closing:
+            waiting[lane] = None if lane != opening else waiting[lane]
+        while waiting and waiting[-1] is None:
+            waiting.pop()
+    return found
+
+
+def _free(waiting: list[int | None], but: Sequence[int] = ()) -> int:
+    """The first lane that no line passes through."""
+    for lane, number in enumerate(waiting):
+        if number is None and lane not in but:
+            return lane
+    waiting.append(None)
+    return len(waiting) - 1
+
+
+def drawn(history: Sequence[V]) -> Iterator[tuple[str, V | None]]:
+    """The history as lines of text: each version with its place, and the lines between where lanes meet."""
+    for version, lane in zip(history, lanes(history), strict=True):
+        if lane.closing:
+            yield _joint(lane), None
+        yield _knot(lane), version
+
+
+def _knot(lane: Lane) -> str:
+    """The line of a version: its own knot, the lines that pass, and to its second parent a line that begins."""
+    passing = [there and column not in lane.closing for column, there in enumerate(lane.lanes)]
+    cells = ["*" if column == lane.at else "│" if there else " " for column, there in enumerate(passing)]
+    if lane.opening is None:
+        return " ".join(cells).rstrip()
+    return _bridged(cells, lane.at, [lane.opening], "┬", "╮" if lane.opening > lane.at else "╭")
+
+
+def _joint(lane: Lane) -> str:
+    """The line above a version in which the lines of other lanes come to it."""
+    cells = ["│" if passing else " " for passing in lane.lanes]
+    cells[lane.at] = "├"
+    return _bridged(cells, lane.at, lane.closing, "┴", "╯")
+
+
+def _bridged(cells: list[str], at: int, to: Sequence[int], middle: str, end: str) -> str:
+    """The cells with a line from one of them to others."""
+    low, high = min(at, *to), max(at, *to)
+    last = low if low != at else high
+    drawn_cells = list(cells)
+    for column in range(low, high + 1):
+        if column in to:
+            drawn_cells[column] = end if column == last else middle
+        elif column != at:
+            drawn_cells[column] = "┼" if cells[column] == "│" else "─"
+    line = drawn_cells[0]
+    for column in range(1, len(drawn_cells)):
+        line += ("─" if low < column <= high else " ") + drawn_cells[column]
+    return line.rstrip()
