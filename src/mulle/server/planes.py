@@ -15,7 +15,7 @@ from mulle.workspace import Workspace
 from mulle.workspace.project import Project
 
 NEEDING = {
-    "data": ["commit", "merge", "tag"],
+    "data": ["commit", "import_", "merge", "tag"],
     "validation": ["check"],
     "features": ["list", "show", "check", "materialize"],
     "deployments": ["deploy"],

@@ -27,15 +27,19 @@ _IGNORED = "/config.local\n/tmp\n/cache\n"
 
 
 class Cache:
-    """The cache of the DVC repository that a folder is in; the folder becomes one where it is in none."""
+    """The cache of the DVC repository that a folder is in.
+
+    Where it is in none, its git repository becomes one, or else the folder itself.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.root = next((each for each in (folder, *folder.parents) if (each / ".dvc").is_dir()), folder)
+        above = (folder, *folder.parents)
+        git = next((each for each in above if (each / ".git").exists()), None)
+        self.root = next((each for each in above if (each / ".dvc").is_dir()), git or folder)
         inside = self.root / ".dvc"
         if not inside.is_dir():
             inside.mkdir(parents=True)
-            in_git = any((each / ".git").exists() for each in (self.root, *self.root.parents))
-            (inside / "config").write_text("" if in_git else "[core]\n    no_scm = True\n", "utf-8")
+            (inside / "config").write_text("" if git else "[core]\n    no_scm = True\n", "utf-8")
             (inside / ".gitignore").write_text(_IGNORED, "utf-8")
             (self.root / ".dvcignore").touch()
         self._folder = dvccache.cache_of(self.root)
