@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from polars import DataFrame as Table
 
     from mulle.data import dataset, source
+    from mulle.data.sources.declare import files, http, lines, objects, sql
     from mulle.delivery import (
         at_least,
         better_than_champion,
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "mulle.data": ["dataset", "source"],
+    "mulle.data.sources.declare": ["files", "http", "lines", "objects", "sql"],
     "mulle.delivery": [
         *[
             "at_least",
@@ -89,15 +91,19 @@ __all__ = [
     "duration",
     "evaluate",
     "feature_view",
+    "files",
     "full",
+    "http",
     "instant",
     "latency_p99",
+    "lines",
     "log_artifact",
     "log_metric",
     "log_param",
     "monitor",
     "new_data",
     "no_slice_worse",
+    "objects",
     "outcome",
     "outliers",
     "pipeline",
@@ -107,6 +113,7 @@ __all__ = [
     "schedule",
     "shadow",
     "source",
+    "sql",
     "staleness",
     "start_run",
     "step",

@@ -7,8 +7,10 @@ source's cursor, unless another process has moved it meanwhile. A kill at any in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,12 +19,13 @@ from mulle.data import drafts, files, versions
 from mulle.data.columns import table_from, with_event_time
 from mulle.data.definition import Source
 from mulle.data.publishing import Move, OvertakenError, Request
+from mulle.data.sources.polling import Polling
+from mulle.data.sources.polling import follow as follow_source
+from mulle.data.sources.port import Polled
 from mulle.errors import DataError, MulleError
 from mulle.stats.checks import check_table, schema_skew
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mulle.data.definition import Dataset
     from mulle.data.model import Version
     from mulle.data.publishing import Publisher
@@ -31,6 +34,55 @@ Check = Callable[["pl.DataFrame"], None]
 """A function of the new rows that raises when they must not be committed."""
 
 Window = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be collected: the dataset with its source, and how; see `DataService.collect`."""
+
+    definition: Dataset
+    root: Path
+    check: Check | None = None
+    whole: bool = False
+    anew: bool = False
+
+
+def collect(publisher: Publisher, order: Order, until: datetime) -> list[Version]:
+    """Take in what the source has, by its kind."""
+    definition = order.definition
+    if isinstance(definition.source, Polled):
+        return Polling(publisher, definition, order.root, order.check).collect(anew=order.anew)
+    if order.anew and definition.source is not None:
+        raise DataError(
+            f"the source of '{definition.name}' cannot be taken anew",
+            cause="it is read by window, or whole, and keeps no place to go back to",
+            cure=f"mulle data commit {definition.name} FILE, with all rows",
+        )
+    if isinstance(definition.source, Source):
+        return collect_windows(publisher, definition, until, order.check, whole=order.whole)
+    if definition.source is not None:
+        return collect_files(publisher, definition, order.root, order.check)
+    raise DataError(
+        f"dataset '{definition.name}' has no source",
+        cause="its rows are committed by hand",
+        cure=f"mulle data commit {definition.name} FILE",
+    )
+
+
+def follow(
+    publisher: Publisher, order: Order, until: datetime | None, stopped: Callable[[float], bool] | None
+) -> Iterator[Version]:
+    """Collect again and again, until an instant or until told to stop; each version as it is made."""
+    definition = order.definition
+    if not isinstance(definition.source, Polled):
+        raise DataError(
+            f"the source of '{definition.name}' cannot be followed",
+            cause="only files, http, objects, sql and lines are asked again and again",
+            cure=f"mulle data collect {definition.name}, or let the wheel turn: mulle server",
+        )
+    for landed in follow_source(Polling(publisher, definition, order.root, order.check), until, stopped):
+        if landed.version is not None:
+            yield landed.version
 
 
 def collect_windows(

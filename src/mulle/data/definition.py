@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mulle.data.sources.port import OnBad, Polled
 from mulle.definitions import define
 from mulle.errors import ProjectError
 from mulle.types import duration, instant
@@ -67,17 +68,35 @@ class Dataset:
     """A dataset as its project defines it.
 
     `asked` is when a row's question is put, relative to its event time ("-2h": two hours before); `label_delay` is
-    how long after its event time the outcome is known.
+    how long after its event time the outcome is known. `on_bad` is what becomes of rows that do not fit, `arrived` the
+    column of their arrival, each None where the kind of source decides; see `keeps` and `arrives`.
     """
 
     name: str
-    source: Source | str | None = None
+    source: Source | Polled | str | None = None
     key: tuple[str, ...] = ()
     event_time: str | None = None
     asked: timedelta = timedelta(0)
     label: str | None = None
     label_delay: timedelta = timedelta(0)
     expect: type[Schema] | None = None
+    checks: tuple[Callable[..., Any], ...] = ()
+    on_bad: OnBad | None = None
+    arrived: str | None = None
+
+    @property
+    def keeps(self) -> OnBad:
+        """What becomes of rows that do not fit: put aside where the source is asked what is new, else kept."""
+        return self.on_bad or ("quarantine" if isinstance(self.source, Polled) else "keep")
+
+    @property
+    def arrives(self) -> str | None:
+        """The column that says when a row came in; None where there is none.
+
+        There is one where it is named, and `arrived` where rows of known times come from a source that is asked.
+        """
+        by_itself = "arrived" if self.event_time is not None and isinstance(self.source, Polled) else None
+        return by_itself if self.arrived is None else self.arrived or None
 
     def outcomes(self) -> list[str]:
         """The columns that are known only when the label is: the label, and what the schema marks so."""
@@ -90,26 +109,44 @@ class Dataset:
 def dataset(
     name: str,
     *,
-    source: Source | str | Path | None = None,
+    source: Source | Polled | str | Path | None = None,
     key: Sequence[str] = (),
     event_time: str | None = None,
     asked: str | timedelta | None = None,
     label: str | None = None,
     label_delay: str | timedelta | None = None,
     expect: type[Schema] | None = None,
+    checks: Sequence[Callable[..., Any]] = (),
+    on_bad: OnBad | None = None,
+    arrived: str | None = None,
 ) -> Dataset:
     """Define a dataset.
 
     Args:
         name: unique in the project.
-        source: a function made by `mulle.source`, or a path or glob of CSV, Parquet, JSON lines or Arrow files.
+        source: a function made by `mulle.source`; `mulle.files`, `mulle.http`, `mulle.objects`, `mulle.sql` or
+            `mulle.lines`, which are asked what is new; or a path or glob of CSV, Parquet, JSON lines or Arrow files,
+            which are read whole whenever they change.
         key: the columns that identify a row.
         event_time: the column that says when a row's event happens.
         asked: when its question is put, relative to the event time; the default is at the event.
         label: the column to predict.
         label_delay: how long after the event the label is known.
         expect: the declared schema; a commit that does not fit it is refused.
+        checks: functions `check(rows)` or `check(rows, change)` that may refuse a commit, a merge or a tag: they raise,
+            or return a reason or False.
+        on_bad: what becomes of rows that break the declared schema, the key or the event time: "quarantine" puts them
+            aside with the reason, "refuse" takes nothing in, "keep" takes and counts them. The default is "quarantine"
+            for the sources that are asked what is new, else "keep".
+        arrived: the column with the instant at which a row came in, empty for what was there at the beginning. The
+            default is "arrived" where there is an event_time and the source is asked what is new; "" is none.
     """
+    if on_bad not in (None, "keep", "quarantine", "refuse"):
+        raise ProjectError(
+            f"dataset '{name}' has on_bad={on_bad!r}",
+            cause="rows that do not fit are kept, quarantined or refused",
+            cure='write on_bad="quarantine", "refuse" or "keep"',
+        )
     if isinstance(key, str):
         raise ProjectError(
             f"dataset '{name}' has the key {key!r}", cause="a key is a list of columns", cure=f'write key=["{key}"]'
@@ -129,6 +166,9 @@ def dataset(
         label=label,
         label_delay=duration(label_delay) if label_delay is not None else timedelta(0),
         expect=expect,
+        checks=tuple(checks),
+        on_bad=on_bad,
+        arrived=arrived,
     )
     define("dataset", name, defined)
     return defined

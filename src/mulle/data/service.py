@@ -22,7 +22,7 @@ from mulle.data import (
 )
 from mulle.data.columns import schema_of
 from mulle.data.committing import Committer, What
-from mulle.data.definition import Dataset, Source
+from mulle.data.definition import Dataset
 from mulle.data.diff import diff_versions
 from mulle.data.doors import aliases
 from mulle.data.doors.inward import Inward
@@ -46,7 +46,7 @@ from mulle.data.model import (
 from mulle.data.places import placed
 from mulle.data.publishing import Publisher
 from mulle.data.refs import MAIN
-from mulle.errors import DataError
+from mulle.data.sources.polling import Asked
 from mulle.hashing.tree import shown
 from mulle.stats.profile import ProfileSummary, summarise
 from mulle.store import get_tree
@@ -55,7 +55,7 @@ from mulle.types import instant
 from mulle.verbs import verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -105,6 +105,7 @@ class DataService:
         self._definitions = definitions
         self._live = live
         self._publisher = Publisher(catalog, store)
+        self._asked = Asked()
         self._committer = Committer(self._publisher, root, definitions)
 
     @verb("read")
@@ -192,8 +193,9 @@ class DataService:
 
         Args:
             name: the dataset, or its definition, which brings key, event time and declared schema with it.
-            data: a path, or a Polars, Arrow or pandas table, or rows as a list of dicts. A folder, or a file that is no
-                table's, becomes a tree of files. Over HTTP a path is one below the project's folder.
+            data: a path, or a Polars, Arrow or pandas table, or rows as a list of dicts, or a former version. A folder,
+                or a file that is no table's, becomes a tree of files. A path over HTTP is one below the project's
+                folder.
             message: what this version is.
             append: add the rows after those of the head instead of replacing them.
             key: the columns that identify a row; those of the last commit by default.
@@ -377,29 +379,42 @@ class DataService:
         check: Callable[[pl.DataFrame], None] | None = None,
         *,
         whole: bool = False,
+        anew: bool = False,
     ) -> tuple[Version, ...]:
-        """Take in what the dataset's source has up to `until`, each window exactly once whatever is killed when.
+        """Take in what the dataset's source has, each window, row or line exactly once whatever is killed when.
 
         Args:
             definition: the dataset with its source.
-            until: only windows that are over by then are taken.
+            until: of a source by window, only those that are over by then are taken.
             check: called with the new rows; raises when they must not be committed.
             whole: make one version of all due windows instead of one each.
+            anew: forget where the source stood, and take all it has instead of what the dataset holds; not by window.
 
         Returns:
             The versions made, the oldest first; none where there is nothing new.
         """
-        if isinstance(definition.source, Source):
-            made = collecting.collect_windows(self._publisher, definition, instant(until), check, whole=whole)
-        elif definition.source is not None:
-            made = collecting.collect_files(self._publisher, definition, self._root or Path.cwd(), check)
-        else:
-            raise DataError(
-                f"dataset '{definition.name}' has no source",
-                cause="its rows are committed by hand",
-                cure=f"mulle data commit {definition.name} FILE",
-            )
-        return tuple(made)
+        order = collecting.Order(definition, self._root or Path.cwd(), check, whole=whole, anew=anew)
+        return tuple(collecting.collect(self._publisher, order, instant(until)))
+
+    def follow(
+        self,
+        definition: Dataset,
+        until: datetime | None = None,
+        stopped: Callable[[float], bool] | None = None,
+    ) -> Iterator[Version]:
+        """Collect again and again; each version as it is made.
+
+        Args:
+            definition: the dataset, with a source that is asked what is new.
+            until: when to end; never by default.
+            stopped: waits for so many seconds, and says whether to end; the clock waits by default.
+        """
+        order = collecting.Order(definition, self._root or Path.cwd())
+        return collecting.follow(self._publisher, order, None if until is None else instant(until), stopped)
+
+    def due(self, definition: Dataset, now: datetime) -> bool:
+        """Whether it is time to ask the dataset's source again; it counts as asked in this process then."""
+        return self._asked.due(definition, instant(now))
 
     def advance(self, name: str, number: int) -> Version:
         """Point the dataset's branch at one of its versions. Replays of history use it; what is committed stays."""

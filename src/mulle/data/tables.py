@@ -81,6 +81,30 @@ source_cursor = Table(
     Column("event", String, nullable=False),
 )
 
+source_state = Table(
+    "source_state",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("identity", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("cursor", String, nullable=False),
+    Column("state", Json, nullable=False),
+    Column("live", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("event", String, nullable=False),
+)
+"""Where the source of a dataset stands: of sources that are asked what is new, not of those by window."""
+
+source_piece = Table(
+    "source_piece",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("mark", Json, nullable=False),
+)
+"""The files, URLs and objects that were taken."""
+
 profile_cache = Table(
     "profile_cache",
     metadata,

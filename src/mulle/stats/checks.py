@@ -14,7 +14,7 @@ import polars as pl
 from mulle.errors import SchemaSkewError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mulle.stats.schema import ColumnSpec, Schema
 
@@ -114,6 +114,34 @@ def _value_tests(spec: ColumnSpec) -> list[tuple[Violation, pl.Expr]]:
         repeated = column.count() - column.drop_nulls().n_unique()
         tests.append((Violation(spec.name, "duplicate", "value", "unique", "repeated"), repeated))
     return tests
+
+
+def row_tests(schema: type[Schema], types: pl.Schema) -> Iterator[tuple[Violation, pl.Expr, Any]]:
+    """For each rule about values: what it is, the rows that break it, and the limit; of columns that can be tested."""
+    for spec in schema.columns().values():
+        if _schema_violation(spec, types) is not None:
+            continue
+        column = pl.col(spec.name)
+        if not spec.nullable:
+            yield Violation(spec.name, "null", "value", "no nulls", "null"), column.is_null(), None
+        if spec.minimum is not None:
+            yield (
+                Violation(spec.name, "minimum", "value", f"≥ {spec.minimum}", "below"),
+                column < spec.minimum,
+                spec.minimum,
+            )
+        if spec.maximum is not None:
+            yield (
+                Violation(spec.name, "maximum", "value", f"≤ {spec.maximum}", "above"),
+                column > spec.maximum,
+                spec.maximum,
+            )
+        if spec.values is not None:
+            foreign = ~column.is_in(list(spec.values)) & column.is_not_null()
+            yield Violation(spec.name, "values", "value", _some(spec.values), "another value"), foreign, None
+        if spec.unique:
+            repeated = column.is_not_null() & ~column.is_first_distinct()
+            yield Violation(spec.name, "duplicate", "value", "unique", "repeated"), repeated, None
 
 
 def _some(values: Sequence[Any], limit: int = 8) -> str:

@@ -195,6 +195,15 @@ class Bucket:
                 for each in batch:
                     yield each["path"], each["size"]
 
+    def listed(self, prefix: str = "") -> Iterator[tuple[str, int, str]]:
+        """The keys below a prefix with their sizes and a tag that differs when the content does, in no order."""
+        import obstore  # noqa: PLC0415 - start-up time
+
+        with self._explained(f"listing {prefix}"):
+            for batch in obstore.list(self._store, prefix.rstrip("/") or None, chunk_size=1000):
+                for each in batch:
+                    yield each["path"], each["size"], str(each["e_tag"] or each["last_modified"])
+
     def folders(self, prefix: str) -> list[str]:
         """The names directly below a prefix under which there are files."""
         import obstore  # noqa: PLC0415 - start-up time

@@ -343,6 +343,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("dataset"),
     )
     op.create_table(
+        "source_piece",
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("mark", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset", "name"),
+    )
+    op.create_table(
+        "source_state",
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("identity", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("cursor", sa.String(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("live", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset"),
+    )
+    op.create_table(
         "step_run",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("run", sa.Text(), nullable=False),
@@ -476,6 +496,8 @@ def downgrade() -> None:
     op.drop_table("tag")
     op.drop_index("step_run_run", table_name="step_run")
     op.drop_table("step_run")
+    op.drop_table("source_state")
+    op.drop_table("source_piece")
     op.drop_table("source_cursor")
     op.drop_table("run_param")
     op.drop_table("run_owner")
