@@ -23,6 +23,8 @@ class Lane:
     lanes: tuple[bool, ...]
     closing: tuple[int, ...] = ()
     opening: int | None = None
+    joining: bool = False
+    """Whether the line to the second parent was there already, from a newer version."""
 
 
 def lanes(history: Sequence[Version]) -> list[Lane]:
@@ -35,13 +37,13 @@ def lanes(history: Sequence[Version]) -> list[Lane]:
         mine = [lane for lane, number in enumerate(waiting) if number == version.number] or [_free(waiting)]
         at, *closing = mine
         waiting[at] = version.parent if version.parent in present else None
-        opening = None
-        if version.merged is not None and version.merged in present:
-            known = [lane for lane, number in enumerate(waiting) if number == version.merged and lane not in closing]
+        opening, known = None, []
+        if version.merged in present and version.merged != version.parent:
+            known += [lane for lane, number in enumerate(waiting) if number == version.merged and lane not in closing]
             opening = known[0] if known else _free(waiting, but=(at, *closing))
             waiting[opening] = version.merged
         passing = tuple(number is not None or lane == at or lane in closing for lane, number in enumerate(waiting))
-        found.append(Lane(at, passing, tuple(closing), opening))
+        found.append(Lane(at, passing, tuple(closing), opening, bool(known)))
         for lane in closing:
             waiting[lane] = None if lane != opening else waiting[lane]
         while waiting and waiting[-1] is None:
@@ -72,7 +74,9 @@ def _knot(lane: Lane) -> str:
     cells = ["*" if column == lane.at else "│" if there else " " for column, there in enumerate(passing)]
     if lane.opening is None:
         return " ".join(cells).rstrip()
-    return _bridged(cells, lane.at, [lane.opening], "┬", "╮" if lane.opening > lane.at else "╭")
+    right = lane.opening > lane.at
+    end = ("┤" if right else "├") if lane.joining else ("╮" if right else "╭")
+    return _bridged(cells, lane.at, [lane.opening], "┬", end)
 
 
 def _joint(lane: Lane) -> str:
