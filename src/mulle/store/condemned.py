@@ -65,7 +65,7 @@ def _parse(data: bytes) -> tuple[int, dict[bytes, Mark]]:
             cure="pip install --upgrade mulle",
         )
     marks: dict[bytes, Mark] = {}
-    for raw, mark in _records(data):
+    for raw, mark in _records(data, _HEADER.size):
         if mark.generation == _PARDONED:
             marks.pop(raw, None)
         else:
@@ -73,8 +73,8 @@ def _parse(data: bytes) -> tuple[int, dict[bytes, Mark]]:
     return newest, marks
 
 
-def _records(data: bytes) -> Iterator[tuple[bytes, Mark]]:
-    for start in range(_HEADER.size, len(data) - _SIZE + 1, _SIZE):
+def _records(data: bytes, begin: int) -> Iterator[tuple[bytes, Mark]]:
+    for start in range(begin, len(data) - _SIZE + 1, _SIZE):
         body = data[start : start + _RECORD.size]
         if _CHECK.unpack_from(data, start + _RECORD.size)[0] != zlib.crc32(body):
             continue
@@ -111,6 +111,27 @@ def pardon(root: Path, raws: Iterable[bytes], files: Files) -> None:
 def _record(raw: bytes, mark: Mark) -> bytes:
     body = _RECORD.pack(raw, *mark)
     return body + _CHECK.pack(zlib.crc32(body), 0)
+
+
+class Pardons:
+    """What was pardoned since the list was last looked at; to be asked while the lock is held."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / "condemned"
+        self._offset = _HEADER.size
+        self.raws: set[bytes] = set()
+
+    def read(self) -> set[bytes]:
+        """Everything that was ever pardoned since gc wrote the list."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return self.raws
+        self._offset += len(data) - len(data) % _SIZE
+        self.raws |= {raw for raw, mark in _records(data, 0) if mark.generation == _PARDONED}
+        return self.raws
 
 
 @contextmanager

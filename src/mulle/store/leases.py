@@ -27,17 +27,22 @@ WINDOW = 24 * 3600.0
 """A lease outside of a session protects what was put or found within about this many seconds: half of it at least."""
 _TELL_SECONDS = 60.0
 _RECENT_SECONDS = 3600.0
-_NEVER = 1 << 62
+EVERYTHING = 1 << 62
+"""A generation after all others."""
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """A living process that holds a lease: since when (seconds since 1970), and how many sessions it is in."""
+    """A living process that holds a lease: since when (seconds since 1970), and how many sessions it is in.
+
+    `writes` is false for one that only read so far, in sessions.
+    """
 
     pid: int = 0
     command: str = ""
     since: float = 0.0
     generation: int = 0
     sessions: int = 0
+    writes: bool = True
 
 
 class Lease:
@@ -56,6 +61,7 @@ class Lease:
         self._lock = threading.RLock()
         self._fd = -1
         self._path = Path()
+        self._writes = False
         self._since = self._read_at = self._told_at = 0.0
         self._quiet_until = -1.0
         self._generation = self._promised = 0
@@ -70,23 +76,24 @@ class Lease:
         """
         now = self._now()
         self._touched[threading.get_ident()] = now
-        if not self._told_at <= now < self._quiet_until:
+        if not (self._writes and self._told_at <= now < self._quiet_until):
             with self._lock:
+                before, self._writes = self._writes, True
                 self._tell(now)
-
-    def look(self) -> None:
-        """Hold the lease, for one who only reads: where it cannot be had, as on a full disk, reading goes on."""
-        if not self._told_at <= self._now() < self._quiet_until:
-            with self._lock, contextlib.suppress(OSError):
-                self._tell(self._now())
+                if not before:
+                    self._write()
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """Within the block nothing that is put or found is deleted, however long it takes."""
+        """Within the block nothing that is put, found or read is deleted, however long it takes.
+
+        Where the lease cannot be had, as on a full disk, reading goes on without it; putting does not.
+        """
         me = threading.get_ident()
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
+            self._sessions.setdefault(me, []).append(self._generation if self._fd >= 0 else 0)
             self._tell(self._now())
-            self._sessions.setdefault(me, []).append(self._generation)
+            self._sessions[me][-1] = self._generation
             self._write()
         try:
             yield
@@ -104,6 +111,17 @@ class Lease:
         condemned.pardon(self._root, [raw], self._files)
         self.condemned.discard(raw)
 
+    def learn(self) -> None:
+        """Learn at once what is condemned: gc, which has just condemned it, does not wait for its own lease."""
+        with self._lock:
+            if self._fd >= 0:
+                self._learn(self._now())
+
+    @property
+    def generation(self) -> int:
+        """The newest generation that this process has read."""
+        return self._generation
+
     def others_know(self) -> int:
         """The newest generation that every other thread of this process knows; those that only read do not count."""
         me, now = threading.get_ident(), self._now()
@@ -113,7 +131,7 @@ class Lease:
                 thread != me and now - at < _RECENT_SECONDS and thread not in self._sessions
                 for thread, at in self._touched.items()
             )
-            return min([_NEVER, *sessions, *([self._promised] if recent else [])])
+            return min([EVERYTHING, *sessions, *([self._promised] if recent else [])])
 
     def own(self, path: Path) -> bool:
         """Whether the file is that of this lease."""
@@ -131,7 +149,7 @@ class Lease:
         """Close the file without giving the lease up: in a forked child, whose parent still holds it."""
         if self._fd >= 0:
             os.close(self._fd)
-        self._fd, self._quiet_until = -1, -1.0
+        self._fd, self._quiet_until, self._writes = -1, -1.0, False
         self._touched.clear()
 
     def _tell(self, now: float) -> None:
@@ -170,7 +188,7 @@ class Lease:
 
     def _write(self) -> None:
         known = [generation for held in self._sessions.values() for generation in held]
-        told = Holder(self._pid, _command(), self._since, min([self._promised, *known]), len(known))
+        told = Holder(self._pid, _command(), self._since, min([self._promised, *known]), len(known), self._writes)
         content = msgspec.json.encode(told)
         os.ftruncate(self._fd, 0)
         write_all(self._files, self._fd, [content], 0)
@@ -188,7 +206,7 @@ def is_locked_here(fd: int, path: Path) -> bool:
 def holders(root: Path, own: Lease | None = None, now: float | None = None) -> list[Holder]:
     """The living processes that hold a lease, without `own`; files of those that ended are removed.
 
-    One that has used the store neither lately nor within a session does not count.
+    One that has put or found nothing lately and is in no session does not count.
     """
     now = time.time() if now is None else now
     found = []
@@ -212,7 +230,7 @@ def _holder(path: Path, now: float) -> Holder | None:
             return None
         told = _parse(os.pread(fd, 4096, 0), path)
         idle = now - os.fstat(fd).st_mtime >= WINDOW
-        return None if idle and not told.sessions else told
+        return told if told.sessions or (told.writes and not idle) else None
     finally:
         os.close(fd)
 
