@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`[workspace] behind`, as "365d": how far this workspace's time is behind the machine's, for recorded data."""
     language: str = "en"
     """`[ui] language` or MULLE_LANGUAGE: "en" or "ko"."""
+    remotes: dict[str, str] = msgspec.field(default_factory=dict)
+    """`[remotes] NAME = "ADDRESS"` or MULLE_REMOTES__NAME: where datasets are pushed to and pulled from."""
 
 
 class _Project(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,6 +76,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     run: _Run = msgspec.field(default_factory=_Run)
     server: _Server = msgspec.field(default_factory=_Server)
     ui: _Ui = msgspec.field(default_factory=_Ui)
+    remotes: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -87,6 +90,8 @@ _ENVIRONMENT = {
     "MULLE_PORT": ("server", "port"),
     "MULLE_LANGUAGE": ("ui", "language"),
 }
+_REMOTES = "remotes"
+_REMOTE_IN_ENVIRONMENT = "MULLE_REMOTES__"
 _MAX_PORT = 65535
 
 
@@ -141,9 +146,11 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
 
 def _check_names(document: dict[str, Any], text: str, path: Path) -> None:
     for section, body in document.items():
+        if section == _REMOTES:
+            continue
         if section not in _SECTIONS:
-            line = _line(text, section, None)
-            raise unknown(f"section in line {line} of {path}:", section, _SECTIONS, cure=f"mend line {line} of {path}")
+            line, known = _line(text, section, None), [*_SECTIONS, _REMOTES]
+            raise unknown(f"section in line {line} of {path}:", section, known, cure=f"mend line {line} of {path}")
         fields = _SECTIONS[section].__struct_fields__
         for key in body if isinstance(body, dict) else ():
             if key not in fields:
@@ -175,6 +182,9 @@ def _with_environment(document: dict[str, Any], environment: Mapping[str, str]) 
             except msgspec.ValidationError as error:
                 cause = str(error).partition(" - at ")[0]
                 raise ConfigError(f"{name}={value} cannot be", cause=cause, cure=f"unset {name}, or mend it") from error
+    for name, value in environment.items():
+        if name.startswith(_REMOTE_IN_ENVIRONMENT) and value:
+            merged.setdefault(_REMOTES, {})[name.removeprefix(_REMOTE_IN_ENVIRONMENT).lower()] = value
     return msgspec.convert(merged, _File, strict=False)
 
 
@@ -198,6 +208,7 @@ def _settings(root: Path, file: _File) -> Settings:
         port=file.server.port,
         behind=_behind(file.workspace.behind),
         language=file.ui.language,
+        remotes=file.remotes,
     )
 
 

@@ -16,7 +16,8 @@ GRAMMAR = "a number, a digest's first six digits, a tag, a branch, HEAD, HEAD~1 
 
 Means = Literal["head", "number", "digest", "name", "instant"]
 _REFERENCE = re.compile(r"^(?:dataset:)?(?P<name>[^@\s]+?)(?:@(?P<at>.+))?$")
-_NAMED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*?)(?:~(?P<back>\d*))?$")
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*?"
+_NAMED = re.compile(rf"^(?P<name>{_PART}(?:/{_PART})*?)(?:~(?P<back>\d*))?$")
 _DIGEST = re.compile(r"^b3:[0-9a-f]*$|^[0-9a-f]{6,64}$")
 _DATE = re.compile(r"^\d{4}-?\d{2}-?\d{2}([T ].*)?$")
 
@@ -96,7 +97,7 @@ def require_name(kind: Literal["branch", "tag"], name: str) -> None:
             found.means, f"{found.back} before a name" if "~" in name else ""
         )
     except UsageError:
-        read_as = "nothing: it has letters, digits, ., _ and -, and begins with a letter or digit"
+        read_as = "nothing: it has letters, digits, ., _, - and /, and each part begins with a letter or digit"
     if read_as or not name:
         raise UsageError(
             f"'{name}' cannot name a {kind}",

@@ -46,6 +46,8 @@ from mulle.data.model import (
 from mulle.data.places import placed
 from mulle.data.publishing import Publisher
 from mulle.data.refs import MAIN
+from mulle.data.remotes.model import PullReport, PushReport
+from mulle.data.remotes.service import Remotes
 from mulle.data.sources.polling import Asked
 from mulle.hashing.tree import shown
 from mulle.stats.profile import ProfileSummary, summarise
@@ -89,6 +91,7 @@ class DataService:
         *,
         definitions: Callable[[], Mapping[str, Dataset]] = dict,
         live: Live = tuple,
+        remotes: Remotes | None = None,
     ) -> None:
         """Wire the service.
 
@@ -98,6 +101,7 @@ class DataService:
             root: where relative paths of sources are looked for; the current folder by default.
             definitions: the project's datasets by name, when they are needed.
             live: the deployments that answer now, each with its revisions.
+            remotes: where datasets are pushed to and pulled from; by address only by default.
         """
         self._catalog = catalog
         self._store = store
@@ -106,6 +110,7 @@ class DataService:
         self._live = live
         self._publisher = Publisher(catalog, store)
         self._asked = Asked()
+        self.remotes = remotes or Remotes(catalog, store, root=root)
         self._committer = Committer(self._publisher, root, definitions)
 
     @verb("read")
@@ -309,6 +314,42 @@ class DataService:
             DataError: the form cannot hold it, or something else is there.
         """
         return Outward(self._catalog, self._store).write(self.resolve(ref), placed(path, self._root), to)
+
+    @verb("write")
+    def push(self, dataset: str, remote: str, branch: str = MAIN, *, everything: bool = False) -> PushReport:
+        """Send a branch to a remote, its tags with it: only the objects that are missing there, then its versions.
+
+        A push that was cut or killed is repeated: what arrived is not sent again.
+
+        Args:
+            dataset: its name.
+            remote: a name of `[remotes]`, an address or the path of a folder; over HTTP a name.
+            branch: which branch.
+            everything: all branches and tags.
+
+        Raises:
+            DataError: the branch there has versions that are not in this one: pull and merge them first.
+            StoreError: the remote cannot be reached, or refuses; nothing can be seen there before all of it is.
+        """
+        return self.remotes.push(dataset, remote, branch, everything=everything)
+
+    @verb("write")
+    def pull(self, dataset: str, remote: str, version: str = "", path: str = "") -> PullReport:
+        """Fetch a dataset's branches, tags and versions from a remote: only the objects that are missing here.
+
+        A branch that has versions of its own stays as it is; the other line becomes the branch `REMOTE/BRANCH`.
+
+        Args:
+            dataset: its name.
+            remote: a name of `[remotes]`, an address or the path of a folder; over HTTP a name.
+            version: fetch the content of this version only: a branch, tag, number or digest there.
+            path: fetch only what lies at this path of a tree of files; of main's head unless `version` is given.
+
+        Raises:
+            UnknownNameError: the remote does not have the dataset.
+            StoreError: the remote cannot be reached, or an object there is missing or damaged; nothing changed here.
+        """
+        return self.remotes.pull(dataset, remote, version, path)
 
     def _require(self, version: Version, change: hooks.Change) -> None:
         """Ask the checks of the dataset's definition about a version."""

@@ -72,6 +72,16 @@ tag = Table(
     Column("event", String, nullable=False),
 )
 
+partial_version = Table(
+    "partial_version",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("remote", String, nullable=False),
+    Column("path", String, nullable=False),
+)
+"""Versions of which only what lies at a path was pulled; nothing but the manifest where the path is empty."""
+
 source_cursor = Table(
     "source_cursor",
     metadata,

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 def objects_of(store: ObjectStore, version: Version) -> Iterator[tuple[Digest, int]]:
     """The objects a version needs with their sizes (0 where unknown): manifest, lists, parts, their sources; files."""
-    yield version.digest, 0
-    held = manifest.load(store, version.digest)
+    yield from objects_under(store, version.digest)
+
+
+def objects_under(store: ObjectStore, digest: Digest) -> Iterator[tuple[Digest, int]]:
+    """The objects that a version with that manifest needs: see `objects_of`."""
+    yield digest, 0
+    held = manifest.load(store, digest)
     if isinstance(held, manifest.FilesManifest):
         yield from ((each.digest, each.size) for each in reachable(store, held.tree))
         return

@@ -126,10 +126,13 @@ class Workspace:
     @cached_property
     def data(self) -> DataService:
         """Datasets and their versions."""
+        from mulle.data.remotes import Remotes
         from mulle.data.service import DataService
 
+        named, root = self.settings.remotes, self.settings.root
+        remotes = Remotes(self.catalog, self.store, named=named, root=root, cache=self.root / "remotes")
         definitions = self._defined("dataset")
-        return DataService(self.catalog, self.store, self.settings.root, definitions=definitions, live=self._live)
+        return DataService(self.catalog, self.store, root, definitions=definitions, live=self._live, remotes=remotes)
 
     @cached_property
     def validation(self) -> ValidationService:

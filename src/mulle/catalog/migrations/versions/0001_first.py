@@ -247,6 +247,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "partial_version",
+        sa.Column("dataset", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("remote", sa.String(), nullable=False),
+        sa.Column("path", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset", "number"),
+    )
+    op.create_table(
         "profile_cache",
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
@@ -510,6 +518,7 @@ def downgrade() -> None:
     op.drop_table("rollout")
     op.drop_table("removed_version")
     op.drop_table("profile_cache")
+    op.drop_table("partial_version")
     op.drop_table("node")
     op.drop_table("monitor_state")
     op.drop_table("model_engine")

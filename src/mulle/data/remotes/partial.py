@@ -1,0 +1,52 @@
+"""Versions of which only a part is here: marked when they are pulled, until the rest is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select
+
+from mulle.data.tables import partial_version
+from mulle.errors import StoreError
+
+if TYPE_CHECKING:
+    from mulle.catalog import Catalog, Tx
+    from mulle.data.model import Version
+
+
+def marked(tx: Tx, dataset: str) -> dict[int, str]:
+    """The numbers of the versions of which only a part is here, and the remotes that have the rest."""
+    mine = partial_version.c.dataset == dataset
+    rows = tx.all(select(partial_version.c.number, partial_version.c.remote).where(mine))
+    return {row.number: row.remote for row in rows}
+
+
+def mark(tx: Tx, dataset: str, number: int, remote: str, path: str) -> None:
+    """Say that of a version only what lies at the path is here; nothing but its manifest where the path is empty."""
+    unmark(tx, dataset, number)
+    tx.execute(insert(partial_version), {"dataset": dataset, "number": number, "remote": remote, "path": path})
+
+
+def unmark(tx: Tx, dataset: str, number: int) -> None:
+    """Say that all of a version is here."""
+    mine = (partial_version.c.dataset == dataset) & (partial_version.c.number == number)
+    tx.execute(delete(partial_version).where(mine))
+
+
+@contextmanager
+def explained(catalog: Catalog, version: Version) -> Iterator[None]:
+    """Within the block, what is missing of a version of which only a part is here is told as such."""
+    try:
+        yield
+    except StoreError as error:
+        with catalog.read() as tx:
+            remote = marked(tx, version.dataset).get(version.number)
+        if remote is None:
+            raise
+        raise StoreError(
+            f"only a part of {version.ref} is here",
+            cause=error.message,
+            cure=f"mulle data pull {version.dataset} {remote} --version {version.number}",
+        ) from error
