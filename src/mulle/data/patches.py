@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,9 +18,6 @@ import polars as pl
 
 from mulle.errors import StoreError
 from mulle.types import Digest
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FORMAT = 1
 FEW_RUNS = 256
@@ -134,8 +131,11 @@ def decode(data: bytes) -> Patch:
     return patch
 
 
-def put_together(frames: Sequence[pl.DataFrame], runs: Runs) -> pl.DataFrame:
-    """The rows of the runs, of sources with the same columns."""
+def put_together(frames: list[pl.DataFrame], runs: Runs) -> pl.DataFrame:
+    """The rows of the runs, of sources with the same columns. The list is emptied, so that memory can be used again.
+
+    Rows replaced where they stand, and rows left out, have ways of their own that are quicker than gathering.
+    """
     if len(runs.take) <= FEW_RUNS:
         slices = [
             frames[of].slice(start, take)
@@ -144,29 +144,51 @@ def put_together(frames: Sequence[pl.DataFrame], runs: Runs) -> pl.DataFrame:
         return pl.concat(slices) if slices else frames[0].clear()
     heights = np.array([frame.height for frame in frames])
     source, row = runs.each_row()
-    if heights[0] == runs.rows and (scattered := _in_place(frames, source, row)) is not None:
-        return scattered
-    place = pl.Series(row + (np.cumsum(heights) - heights)[source], dtype=pl.UInt32)
-    return pl.concat(frames, rechunk=True).select(pl.all().gather(place))
-
-
-def _in_place(frames: Sequence[pl.DataFrame], source: Rows, row: Rows) -> pl.DataFrame | None:
-    """The first source with some of its rows replaced where they stand, which is quicker; None where that is not so."""
     theirs = source == 0
-    there = np.flatnonzero(~theirs)
-    if len(there) * 8 > len(row) or not np.array_equal(row[theirs], np.flatnonzero(theirs)):
-        return None
-    heights = np.array([frame.height for frame in frames[1:]])
-    place = row[there] + (np.cumsum(heights) - heights)[source[there] - 1]
-    new = pl.concat(frames[1:], rechunk=True)[pl.Series(place, dtype=pl.UInt32)]
-    at = pl.Series(there, dtype=pl.UInt32)
-    columns: list[pl.Series] = []
-    for old, values in zip(frames[0].get_columns(), new.get_columns(), strict=True):
+    of_first = row[theirs]
+    first, rest = frames[0], pl.concat(frames[1:], rechunk=True) if len(frames) > 1 else None
+    frames.clear()
+    others = (row + (np.cumsum(heights) - heights)[source] - heights[0])[~theirs]
+    if np.array_equal(of_first, np.flatnonzero(theirs)) and heights[0] == len(row) and len(others) * 8 < len(row):
+        columns = first.get_columns()
+        del first
+        return _replaced(columns, np.flatnonzero(~theirs), rest, others)
+    if len(of_first) and (np.diff(of_first) > 0).all():
+        taken = np.zeros(heights[0], bool)
+        taken[of_first] = True
+        first = first.filter(pl.Series(taken))
+        of_first = np.arange(len(of_first))
+        if rest is None:
+            return first
+    return _gathered(first, rest, theirs, of_first, others)
+
+
+def _gathered(
+    first: pl.DataFrame, rest: pl.DataFrame | None, theirs: Any, of_first: Rows, others: Rows
+) -> pl.DataFrame:
+    place = np.empty(len(theirs), np.int64)
+    place[theirs] = of_first
+    place[~theirs] = others + first.height
+    whole = first if rest is None else pl.concat([first, rest])
+    kinds = runs_of(np.zeros_like(place), place)
+    if len(kinds.take) <= FEW_RUNS:
+        slices = zip(kinds.start.tolist(), kinds.take.tolist(), strict=True)
+        return pl.concat([whole.slice(start, take) for start, take in slices])
+    return whole.rechunk().select(pl.all().gather(pl.Series(place, dtype=pl.UInt32)))
+
+
+def _replaced(columns: list[pl.Series], at: Rows, rest: pl.DataFrame | None, others: Rows) -> pl.DataFrame:
+    """The columns with other values at some rows: written in place where nobody else refers to the values."""
+    assert rest is not None
+    new = rest[pl.Series(others, dtype=pl.UInt32)]
+    where = pl.Series(at, dtype=pl.UInt32)
+    made: list[pl.Series] = []
+    for values in new.get_columns():
+        old = columns.pop(0)
         if old.dtype.is_nested() or isinstance(old.dtype, pl.Null | pl.Decimal):
-            both = pl.concat([old, values], rechunk=True)
             order = np.arange(len(old))
-            order[there] = len(old) + np.arange(len(there))
-            columns.append(both.gather(pl.Series(order, dtype=pl.UInt32)))
+            order[at] = len(old) + np.arange(len(at))
+            made.append(pl.concat([old, values], rechunk=True).gather(pl.Series(order, dtype=pl.UInt32)))
         else:
-            columns.append(old.clone().scatter(at, values))
-    return pl.DataFrame(columns)
+            made.append(old.scatter(where, values))
+    return pl.DataFrame(made)
