@@ -34,7 +34,7 @@ def test_a_digest_means_its_version(data: DataService, three: Any) -> None:
         ("x@HEAD~3", "x@1 has no parent"),
         ("x@b3:", "3 versions begin so"),
         ("x@b3:00", "no version has that digest"),
-        ("x@before/after", "a number, a digest"),
+        ("x@before after", "a number, a digest"),
         ("x@yesterday", "there are: main"),
     ],
 )
