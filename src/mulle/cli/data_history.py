@@ -85,7 +85,9 @@ def _show_version(detail: Any) -> None:
     ]
     paths += ["merged"] if version.merged is not None else []
     output.fields(
-        output.parts(version, *paths) | {"bytes": output.size(version.bytes), "key": output.part(detail, "key")}
+        output.parts(version, *paths)
+        | {"bytes": output.size(version.bytes)}
+        | output.parts(detail, "key", "aliases:known as")
     )
     output.say()
     output.table([{"column": name, "type": kind} for name, kind in version.schema], ["column", "type"], empty="files")
