@@ -8,6 +8,7 @@ from mulle.cli.lazy import LazyGroup, Place
 
 VERSIONS, BRANCHES, SOURCES, UPKEEP = "Versions", "Branches and tags", "Sources", "Upkeep"
 DOORS = "From and to other tools"
+REMOTES = "On other machines"
 
 PLACES = {
     "commit": Place("mulle.cli.data_commit:commit", "Make rows, files or a folder the next version.", VERSIONS),
@@ -24,6 +25,9 @@ PLACES = {
     "tag": Place("mulle.cli.data_branches:tag", "Name a version for good; list or delete tags.", BRANCHES),
     "merge": Place("mulle.cli.data_branches:merge", "Bring what a branch has into another.", BRANCHES),
     "collect": Place("mulle.cli.data_commit:collect", "Ask the sources for what is new.", SOURCES),
+    "push": Place("mulle.cli.data_remotes:push", "Send a dataset to a remote: what is missing there.", REMOTES),
+    "pull": Place("mulle.cli.data_remotes:pull", "Fetch a dataset from a remote: what is missing here.", REMOTES),
+    "clone": Place("mulle.cli.data_remotes:clone", "Fetch a dataset that is not here yet.", REMOTES),
     "import": Place("mulle.cli.data_doors:import_", "Take in what DVC, git-lfs or another tool keeps.", DOORS),
     "export": Place("mulle.cli.data_doors:export", "Write a version where other tools read it.", DOORS),
     "verify": Place("mulle.cli.data_upkeep:verify", "Read every object and compare it with its digest.", UPKEEP),

@@ -12,11 +12,24 @@ from mulle.cli.lazy import Command
 from mulle.cli.state import State, json_option, limit_option, pass_state
 
 
-@click.command("list", cls=Command, verbs=("data.list",), examples=("mulle data list --json",))
+@click.command(
+    "list",
+    cls=Command,
+    verbs=("data.list",),
+    examples=("mulle data list --json", "mulle data list --remote origin", "mulle data list flights --remote origin"),
+)
+@click.argument("dataset", metavar="NAME", default="")
+@click.option("--remote", default="", help="List what is on a remote, without pulling anything.")
 @json_option
 @pass_state
-def list_(state: State, as_json: bool) -> None:
-    """Every dataset and its newest version."""
+def list_(state: State, dataset: str, remote: str, as_json: bool) -> None:
+    """Every dataset and its newest version, here or on a remote; of NAME on a remote, its branches and tags."""
+    if dataset and not remote:
+        raise click.UsageError(f"{dataset} of which remote?; give --remote, or ask mulle data log {dataset}")
+    if remote:
+        found = state.begun.data.remotes.list(remote, dataset)
+        output.emit(found, as_json=as_json, show=_show_remote_names if dataset else _show_remote)
+        return
     columns = [
         "name",
         "kind",
@@ -28,6 +41,25 @@ def list_(state: State, as_json: bool) -> None:
         "key",
     ]
     output.emit(list(state.ws.data.list()), as_json=as_json, show=output.rows(columns, empty="no datasets yet"))
+
+
+def _show_remote(found: Any) -> None:
+    lines = [
+        {"name": each.name, "versions": each.versions, "branches": [*each.branches], "tags": [*each.tags]}
+        for each in found
+    ]
+    output.table(lines, ["name", "versions", "branches", "tags"], empty="no datasets there yet")
+
+
+def _show_remote_names(found: Any) -> None:
+    for each in found:
+        names = [("branch", name, at) for name, at in each.branches.items()]
+        names += [("tag", name, at) for name, at in each.tags.items()]
+        lines = [
+            {"": kind, "name": name, **output.parts(at, "number", "at", "actor", "message", "id")}
+            for kind, name, at in names
+        ]
+        output.table(lines, ["", "name", "number:version there", "at", "actor", "message", "id"])
 
 
 @click.command(

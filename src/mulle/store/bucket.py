@@ -70,7 +70,7 @@ class Bucket:
         if parts.scheme == "memory":
             return places.MemoryStore()
         if parts.scheme in {"", "file"}:
-            self._folder = Path(parts.path if parts.scheme else url).expanduser().absolute()
+            self._folder = Path(parts.path if parts.scheme else url).expanduser().resolve()
             self.url = str(self._folder)
             with explained(f"preparing the remote {self._folder}", self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
