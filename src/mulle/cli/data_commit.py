@@ -1,4 +1,4 @@
-"""`mulle data commit`, `checkout`, `rm` and `collect`: versions come, are written out, and go."""
+"""`mulle data commit` and `rm`: versions come and go."""
 
 from __future__ import annotations
 
@@ -102,21 +102,6 @@ def _one_version(version: Any) -> None:
 
 
 @click.command(
-    "checkout",
-    cls=Command,
-    examples=("mulle data checkout images@2 ./images", "mulle data checkout flights@3 flights.parquet"),
-)
-@click.argument("ref", metavar="NAME[@VERSION]")
-@click.argument("path", type=click.Path(path_type=Path))
-@json_option
-@pass_state
-def checkout(state: State, ref: str, path: Path, as_json: bool) -> None:
-    """Write a version's files or table to a path."""
-    written = {"ref": state.ws.data.resolve(ref).ref, "path": state.ws.data.checkout(ref, path)}
-    output.emit(written, as_json=as_json, show=lambda _: output.say(f"{written['ref']} → {written['path']}"))
-
-
-@click.command(
     "rm",
     cls=Command,
     verbs=("data.rm",),
@@ -145,18 +130,3 @@ def _show_removed(found: Any) -> None:
     for kind, names in (("branches", found.branches), ("tags", found.tags)):
         if names:
             output.say(f"{kind} that pointed there: {', '.join(names)}")
-
-
-@click.command("collect", cls=Command, examples=("mulle data collect", "mulle data collect flights --until 2013-03-01"))
-@click.argument("dataset", default="")
-@click.option("--until", default=None, metavar="INSTANT", help="Collect what happened before then; now by default.")
-@json_option
-@reason_option
-@pass_state
-def collect(state: State, dataset: str, until: str | None, as_json: bool) -> None:
-    """Ask the sources for what is new; each window is committed exactly once."""
-    with progress(quiet=as_json) as shown:
-        shown.step("collecting")
-        found = state.ws.collect(dataset, until)
-    columns = ["dataset", "number:version", "rows", "watermark:until"]
-    output.emit(found, as_json=as_json, show=output.rows(columns, empty="nothing new"))

@@ -22,6 +22,8 @@ from mulle.data.publishing import Move, OvertakenError, Request
 from mulle.data.sources.polling import Polling
 from mulle.data.sources.polling import follow as follow_source
 from mulle.data.sources.port import Polled
+from mulle.data.sources.release import Released
+from mulle.data.sources.release import release as release_held
 from mulle.errors import DataError, MulleError
 from mulle.stats.checks import check_table, schema_skew
 
@@ -83,6 +85,11 @@ def follow(
     for landed in follow_source(Polling(publisher, definition, order.root, order.check), until, stopped):
         if landed.version is not None:
             yield landed.version
+
+
+def release(publisher: Publisher, order: Order) -> Released:
+    """Take in what was put aside and now fits."""
+    return release_held(Polling(publisher, order.definition, order.root))
 
 
 def collect_windows(

@@ -81,6 +81,22 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True):
     event: str
 
 
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the source of a dataset stands.
+
+    `cursor` says it in words, `at` when something was last taken, `live` whether the source was once read to its end.
+    `held` is how many rows the quarantine holds now.
+    """
+
+    kind: str
+    address: str
+    cursor: str
+    at: datetime | None
+    live: bool
+    held: int
+    quarantine: str
+
+
 class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A dataset, its head, and the number of the version that each branch and tag points at."""
 
@@ -93,6 +109,7 @@ class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
     head: Version
     branches: dict[str, int]
     tags: dict[str, int]
+    collected: Collected | None = None
 
 
 class PartInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +135,7 @@ class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
     event_time: str | None
     parts: list[PartInfo]
     aliases: dict[str, str] = {}
+    collected: Collected | None = None
 
 
 class RowPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from mulle.data.doors.inward import Inward
 from mulle.data.doors.keeping import Wanted
 from mulle.data.doors.outward import Outward
 from mulle.data.model import (
+    Collected,
     DatasetSummary,
     Diff,
     ExportReport,
@@ -48,7 +49,9 @@ from mulle.data.publishing import Publisher
 from mulle.data.refs import MAIN
 from mulle.data.remotes.model import PullReport, PushReport
 from mulle.data.remotes.service import Remotes
+from mulle.data.sources import cursors
 from mulle.data.sources.polling import Asked
+from mulle.data.sources.release import Released
 from mulle.hashing.tree import shown
 from mulle.stats.profile import ProfileSummary, summarise
 from mulle.store import get_tree
@@ -117,7 +120,8 @@ class DataService:
     def list(self) -> Summaries:
         """Every dataset with its head, by name."""
         with self._catalog.read() as tx:
-            return versions.summaries(tx)
+            sources = cursors.collected(tx)
+            return [msgspec.structs.replace(one, collected=sources.get(one.name)) for one in versions.summaries(tx)]
 
     @verb("read")
     def log(self, dataset: str) -> tuple[Logged, ...]:
@@ -125,10 +129,24 @@ class DataService:
         with self._catalog.read() as tx:
             return tuple(resolving.logged(tx, dataset))
 
+    def described(self, name: str) -> tuple[tuple[str, ...], str | None]:
+        """The key and the event time that a dataset was last committed with; nothing where there is none."""
+        with self._catalog.read() as tx:
+            key, event_time = versions.described(tx, name)
+        return tuple(key), event_time
+
+    def collected(self, name: str) -> Collected | None:
+        """Where a dataset's source stands; None where nothing was collected from one."""
+        with self._catalog.read() as tx:
+            return cursors.collected(tx).get(name)
+
     @verb("read")
     def show(self, ref: str) -> VersionDetail:
-        """A version with its columns, key and stored pieces."""
+        """A version with its columns, key and stored pieces, and where the dataset's source stands."""
         version = self.resolve(ref)
+        return msgspec.structs.replace(self._detail(version), collected=self.collected(version.dataset))
+
+    def _detail(self, version: Version) -> VersionDetail:
         held = manifest.load(self._store, version.digest)
         if isinstance(held, manifest.FilesManifest):
             trees = Trees(self._store)
@@ -452,6 +470,14 @@ class DataService:
         """
         order = collecting.Order(definition, self._root or Path.cwd())
         return collecting.follow(self._publisher, order, None if until is None else instant(until), stopped)
+
+    def release(self, definition: Dataset) -> Released:
+        """Take in the rows of the dataset's quarantine that now fit; the others stay there.
+
+        Raises:
+            UnknownNameError: nothing of the dataset was ever put aside.
+        """
+        return collecting.release(self._publisher, collecting.Order(definition, self._root or Path.cwd()))
 
     def due(self, definition: Dataset, now: datetime) -> bool:
         """Whether it is time to ask the dataset's source again; it counts as asked in this process then."""

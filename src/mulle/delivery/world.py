@@ -77,8 +77,9 @@ class Collected:
         self._whole = whole
 
     def arrive(self, now: datetime) -> list[str]:
-        """Every window or file state that is over by `now`, exactly once."""
-        found = [self._data.collect(one, now, whole=self._whole) for one in self._datasets]
+        """Every window that is over by `now`, and what is new of the sources that it is time to ask, exactly once."""
+        due = [one for one in self._datasets if self._data.due(one, now)]
+        found = [self._data.collect(one, now, whole=self._whole) for one in due]
         return [version.ref for versions in found for version in versions]
 
     def next(self, now: datetime) -> datetime | None:

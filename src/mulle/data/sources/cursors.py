@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from mulle.data.model import Collected
+from mulle.data.refs import MAIN
 from mulle.data.sources.port import Mark, Position
-from mulle.data.tables import source_piece, source_state
+from mulle.data.tables import branch, dataset_version, source_cursor, source_piece, source_state
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from mulle.catalog import Tx
 
+SUFFIX = ".quarantine"
 _STATE = select(source_state).where(source_state.c.dataset == bindparam("name"))
+_HELD = (
+    select(dataset_version.c.dataset, dataset_version.c.rows)
+    .join(branch, (branch.c.dataset == dataset_version.c.dataset) & (branch.c.number == dataset_version.c.number))
+    .where(branch.c.name == MAIN, branch.c.dataset.endswith(SUFFIX, autoescape=True))
+)
 _PIECES = select(source_piece).where(source_piece.c.dataset == bindparam("name"))
 
 
@@ -74,6 +82,25 @@ def move(
     if gone:
         mine = (source_piece.c.dataset == bindparam("of")) & (source_piece.c.name == bindparam("piece"))
         tx.execute(delete(source_piece).where(mine), gone)
+
+
+def collected(tx: Tx) -> dict[str, Collected]:
+    """Where the sources of all datasets stand, by the dataset's name; those by window and those that are asked."""
+    held = {str(row.dataset): int(row.rows) for row in tx.execute(_HELD)}
+    found = {}
+    for row in tx.execute(select(source_cursor)):
+        known = {"kind": "windows" if row.until is not None else "file", "address": "", "live": False, "at": None}
+        cursor = row.until.isoformat() if row.until is not None else ""
+        found[row.dataset] = _collected(row.dataset, held, cursor=cursor, **known)
+    for row in tx.execute(select(source_state)):
+        known = {"kind": row.kind, "address": row.address, "live": bool(row.live), "at": row.at}
+        found[row.dataset] = _collected(row.dataset, held, cursor=row.cursor, **known)
+    return found
+
+
+def _collected(name: str, held: Mapping[str, int], **known: Any) -> Collected:
+    aside = name + SUFFIX
+    return Collected(held=held.get(aside, 0), quarantine=aside if aside in held else "", **known)
 
 
 def forget(tx: Tx, name: str) -> None:

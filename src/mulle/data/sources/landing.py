@@ -71,7 +71,7 @@ class Landing:
         head = self.publisher.find_head(name)
         arrived = self.publisher.catalog.clock.now()
         if batch.tree is not None:
-            return self._tree(batch, position, standing)
+            return self._tree(batch, position, standing, head)
         sorted_ = self._sorted(batch, head, arrived if position.live or batch.live else None)
         aside = self._aside(sorted_.bad, arrived, head, new=bool(sorted_.rows.height))
         move = _Move(name, batch, position, standing, aside, sorted_.facts)
@@ -86,14 +86,14 @@ class Landing:
             along=move.happens if sorted_.after is None else _after(sorted_.after, move.happens),
         )
         version = self.publisher.commit(request, sorted_.rows, append=sorted_.append)
-        return Landed(version, move.event, sorted_.taken, sorted_.bad.height)
+        return Landed(_new(version, head), move.event, sorted_.taken, sorted_.bad.height)
 
-    def _tree(self, batch: Batch, position: Position, standing: Standing) -> Landed:
+    def _tree(self, batch: Batch, position: Position, standing: Standing, head: Version | None) -> Landed:
         move = _Move(self.definition.name, batch, position, standing, None, {})
         assert batch.tree is not None
         request = Request(self.definition.name, message=batch.message, along=move.happens)
         version = self.publisher.commit_files(request, batch.tree)
-        return Landed(version, move.event)
+        return Landed(_new(version, head), move.event)
 
     def _alone(self, move: _Move) -> Landed:
         """Nothing to commit: only what is bad, and the move."""
@@ -276,6 +276,11 @@ class _Move:
             event=self.event,
             live=self.position.live,
         )
+
+
+def _new(version: Version, head: Version | None) -> Version | None:
+    """The version, where it is another than the one before."""
+    return None if head is not None and head.number == version.number else version
 
 
 def _after(number: int, happens: Callable[[Tx, Version | None], None]) -> Callable[[Tx, Version], None]:

@@ -62,6 +62,12 @@ class LinesSource:
 
     def batches(self, position: Position, place: Place) -> Iterator[Batch]:
         if self.path == STDIN:
+            if sys.stdin.isatty():
+                raise DataError(
+                    "nothing is piped into this command",
+                    cause="the source is standard input, and that is the keyboard",
+                    cure="tail -F events.jsonl | mulle data collect NAME --from -",
+                )
             yield from self._piped(sys.stdin.buffer, place)
             return
         path = place.root / self.path
@@ -144,7 +150,7 @@ class LinesSource:
             header, part_ = self._headed(stand, part, "standard input")
             skipped = len(part) != len(part_)
             found = self._rows(part_, "standard input", header, stand.lines + 1 + skipped, place)
-            stand = Stand(lines=stand.lines + part.count(b"\n"), header=header)
+            stand = Stand(lines=stand.lines + part.count(b"\n") + (not part.endswith(b"\n")), header=header)
             place = place.learned(found.table)
             yield _batch(found, {"lines": stand.lines}, "standard input", live=True)
 

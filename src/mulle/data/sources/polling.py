@@ -14,6 +14,7 @@ from mulle.data.publishing import OvertakenError
 from mulle.data.sources import cursors, shaping
 from mulle.data.sources.cursors import Standing
 from mulle.data.sources.landing import Check, Landed, Landing
+from mulle.data.sources.lines import STDIN
 from mulle.data.sources.port import Batch, Place, Polled, Position
 from mulle.errors import DataError
 
@@ -70,7 +71,7 @@ class Polling:
 
     def _batches(self, position: Position) -> Any:
         assert isinstance(self.definition.source, Polled)
-        return self.definition.source.batches(position, self._place())
+        return self.definition.source.batches(position, self.place())
 
     def _land(self, batch: Batch, position: Position) -> Landed:
         landing = Landing(self.publisher, self.definition, self.check)
@@ -107,7 +108,8 @@ class Polling:
             event = tx.event(f"dataset:{name}", {"live": True, "source": standing.address}, verb="data.collect")
             cursors.move(tx, name, standing, state=live.state, marks={}, event=event, live=True)
 
-    def _place(self) -> Place:
+    def place(self) -> Place:
+        """What the source may use, and what the dataset's rows have to be."""
         definition = self.definition
         head = self.publisher.find_head(definition.name)
         before: dict[str, pl.DataType] = {}
@@ -162,7 +164,9 @@ class Asked:
         self._asked: dict[str, datetime] = {}
 
     def due(self, definition: Dataset, now: datetime) -> bool:
-        """Whether it is time to ask again; it counts as asked then."""
+        """Whether it is time to ask again; it counts as asked then. Standard input is nobody's but the prompt's."""
+        if getattr(definition.source, "path", "") == STDIN:
+            return False
         every = definition.source.every if isinstance(definition.source, Polled) else timedelta(0)
         before = self._asked.get(definition.name)
         if before is not None and before <= now < before + every:

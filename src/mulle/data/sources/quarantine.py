@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from mulle.data.sources.cursors import SUFFIX
 from mulle.stats.checks import kind_of, row_tests
 
 if TYPE_CHECKING:
     from mulle.data.definition import Dataset
 
-SUFFIX = ".quarantine"
 ARRIVED = pl.Datetime("us", "UTC")
 BAD: dict[str, pl.DataType] = {"row": pl.String(), "reason": pl.String(), "source": pl.String()}
 """A row as it came (JSON, or the raw line where it is none), why it may not come in, and where it came from."""

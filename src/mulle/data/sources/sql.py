@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from mulle.data.sources.databases import VALUE, Database, database_of, shown
 from mulle.data.sources.port import Batch, Place, Position
 from mulle.data.sources.shaping import from_objects, shaped
 from mulle.errors import ProjectError, unknown
-from mulle.hashing import digest_value
+from mulle.hashing import digest_bytes, digest_value
 from mulle.types import duration
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class SqlSource:
         with closing(database_of(self.url, place.root)) as database:
             columns = database.columns(self._from(database))
             if self.column is None:
-                yield from self._whole(database, place)
+                yield from self._whole(database, position, place)
                 return
             if self.column not in columns:
                 cure = "name one of the columns as cursor=…"
@@ -86,12 +86,16 @@ class SqlSource:
             return _TIME_OVERLAP
         return _COUNT_OVERLAP if isinstance(value, int) else 0
 
-    def _whole(self, database: Database, place: Place) -> Iterator[Batch]:
+    def _whole(self, database: Database, position: Position, place: Place) -> Iterator[Batch]:
         """All rows each time: what they are now becomes a version."""
         query = f"SELECT * FROM {self._from(database)} AS mulle_rows"  # noqa: S608 - the project's own words
         with closing(database.select(query, ())) as result:
             rows = [row for some in result.batches(self.batch) for row in some]
-            yield self._batch(result, rows, {}, place, how="replace")
+            batch = self._batch(result, rows, {}, place, how="replace")
+        assert batch.rows is not None
+        content = digest_bytes(str(batch.rows.schema).encode() + batch.rows.write_ipc(None).getvalue())[3:]
+        if content != position.state.get("content"):
+            yield replace(batch, state={"content": content})
 
     def _following(self, database: Database, place: Place, taken: _Taken) -> Iterator[Batch]:
         assert self.column is not None
