@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import sys
 import threading
@@ -16,13 +17,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 from mulle.store import condemned
 from mulle.store.files import Files, write_all
 
+P = ParamSpec("P")
+R = TypeVar("R")
 WINDOW = 24 * 3600.0
 """A lease outside of a session protects what was put or found within about this many seconds: half of it at least."""
 _TELL_SECONDS = 60.0
@@ -292,3 +295,17 @@ def leased(store: Any) -> Iterator[None]:
     session: Callable[[], contextlib.AbstractContextManager[None]] | None = getattr(store, "session", None)
     with contextlib.nullcontext() if session is None else session():
         yield
+
+
+def leasing(store_of: Callable[..., Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function run within `leased(store_of(*arguments))`: what it puts, finds or reads stays until it ends."""
+
+    def wrap(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            with leased(store_of(*args, **kwargs)):
+                return function(*args, **kwargs)
+
+        return call
+
+    return wrap
