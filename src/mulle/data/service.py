@@ -28,6 +28,7 @@ from mulle.data.doors import aliases
 from mulle.data.doors.inward import Inward
 from mulle.data.doors.keeping import Wanted
 from mulle.data.doors.outward import Outward
+from mulle.data.gc import GRACE, GcReport, collect_garbage
 from mulle.data.model import (
     Collected,
     DatasetSummary,
@@ -368,6 +369,24 @@ class DataService:
             StoreError: the remote cannot be reached, or an object there is missing or damaged; nothing changed here.
         """
         return self.remotes.pull(dataset, remote, version, path)
+
+    @verb("admin")
+    def gc(self, dry_run: bool = False, grace: str = GRACE, why: str = "") -> GcReport:
+        """Free what nothing in the workspace reaches, in two phases: condemn it, and delete it in a later run.
+
+        What a version, branch, tag, run, memo entry, model, deployment, artifact or working copy needs stays, and what
+        a living process has put or found. What is condemned can still be read, and stays if it is needed again.
+
+        Args:
+            dry_run: change nothing, and tell what would be done.
+            grace: what is younger stays; what was condemned less long ago too. `0s` deletes at once, where no other
+                process uses the store.
+            why: tell what keeps the object of this digest, or prefix, instead; changes nothing.
+
+        Raises:
+            StoreError: `grace` is 0 and somebody else uses the store; or an object is damaged that may name others.
+        """
+        return collect_garbage(self._catalog, self._store, dry_run=dry_run, grace=grace, why=why)
 
     def _require(self, version: Version, change: hooks.Change) -> None:
         """Ask the checks of the dataset's definition about a version."""
