@@ -52,7 +52,7 @@ class GcReport(msgspec.Struct, frozen=True, kw_only=True):
     why: list[str] = []
 
 
-def collect(
+def collect_garbage(
     catalog: Catalog,
     store: ObjectStore,
     *,
