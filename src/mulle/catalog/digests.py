@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, LargeBinary, String, cast, column, func, inspect, literal, select, table
+from sqlalchemy import ColumnElement, LargeBinary, String, cast, column, func, inspect, literal, literal_column, select, table
 
 if TYPE_CHECKING:
     from mulle.catalog.tx import Tx
@@ -33,10 +33,10 @@ def digests_named(tx: Tx, without: Collection[str] = ()) -> Iterator[tuple[bytes
 def _named_in(tx: Tx, name: str, key: list[str], named: str) -> Iterator[tuple[bytes, str]]:
     content = column(named, String)
     held = func.instr(cast(content, LargeBinary), literal(_MARK, LargeBinary)) > 0
-    keys: list[ColumnElement[str]] = [column(part, String).label(f"key_{part}") for part in key]
+    keys: list[ColumnElement[str]] = [literal_column(f'"{part}"', String).label(f"key_{part}") for part in key]
     statement = select(content, *keys).select_from(table(name))
     for row in tx.execute(statement.where(held)):
         text = row[0] if isinstance(row[0], bytes) else str(row[0]).encode()
-        where = f"{name}({', '.join(str(part) for part in row[1:])}).{named}"
+        where = f"{name}({', '.join(str(each) for each in list(row)[1:])}).{named}"
         for found in DIGEST.finditer(text):
             yield bytes.fromhex(found[1].decode()), where
