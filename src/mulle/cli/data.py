@@ -32,6 +32,7 @@ PLACES = {
     "import": Place("mulle.cli.data_doors:import_", "Take in what DVC, git-lfs or another tool keeps.", DOORS),
     "export": Place("mulle.cli.data_doors:export", "Write a version where other tools read it.", DOORS),
     "verify": Place("mulle.cli.data_upkeep:verify", "Read every object and compare it with its digest.", UPKEEP),
+    "gc": Place("mulle.cli.data_upkeep:gc", "Free what nothing reaches.", UPKEEP),
 }
 
 
