@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from tests.http.notebook import Note, NotebookService, Workspace
 
-from mulle import http
+import mulle.http as http  # noqa: PLR0402 - `mulle.http` is also the name of a source
 from mulle.client.client import Remote
 from mulle.client.transport import Transport
 from mulle.errors import AccessError, DataError, MulleError, UnknownNameError, UsageError

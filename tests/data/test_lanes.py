@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from hypothesis import given
@@ -46,6 +47,6 @@ def test_lines_that_cross() -> None:
 def test_each_version_has_one_place(graph: Any) -> None:
     versions = history(graph)
     found = lanes(versions)
-    assert all(lane.lanes[lane.at] for lane in found)
+    assert all(before.below == after.above for before, after in itertools.pairwise(found))
     assert [version.number for _, version in drawn(versions) if version] == [version.number for version in versions]
     assert [lane for lane in found if lane.at in (lane.opening, *lane.closing)] == []

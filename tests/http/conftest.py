@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.http.notebook import Workspace
 
-from mulle import http
+import mulle.http as http  # noqa: PLR0402 - `mulle.http` is also the name of a source
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.http.notebook import Workspace
 
-from mulle import http
+import mulle.http as http  # noqa: PLR0402 - `mulle.http` is also the name of a source
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8300", "127.0.0.1:8300", "127.8.0.1", "[::1]:8300"])

@@ -13,18 +13,23 @@ V = TypeVar("V", bound=Version)
 
 @dataclass(frozen=True)
 class Lane:
-    """Where a version lies among the lanes.
+    """Where a version lies among the lanes, and which lanes have a line on the way to it and on from it.
 
-    `lanes` says of each lane whether a line passes through it at this version (which lies in lane `at`); `closing` are
-    lanes whose lines end in this version from above; `opening` is the lane in which its second parent lies.
+    Lines of the lanes `closing` come from above and end in this version, which lies in lane `at`; from it one begins in
+    lane `opening`, where its second parent lies. `joining`: that lane had a line already, from a newer version.
     """
 
     at: int
-    lanes: tuple[bool, ...]
+    above: tuple[int, ...]
+    below: tuple[int, ...]
     closing: tuple[int, ...] = ()
     opening: int | None = None
     joining: bool = False
-    """Whether the line to the second parent was there already, from a newer version."""
+
+    @property
+    def width(self) -> int:
+        """How many lanes there are here."""
+        return max(self.at, *self.above, *self.below, 0) + 1
 
 
 def lanes(history: Sequence[Version]) -> list[Lane]:
@@ -34,21 +39,22 @@ def lanes(history: Sequence[Version]) -> list[Lane]:
     """By lane, the number of the version that its line leads to."""
     found: list[Lane] = []
     for version in history:
-        mine = [lane for lane, number in enumerate(waiting) if number == version.number] or [_free(waiting)]
-        at, *closing = mine
+        above = _lines(waiting)
+        at, *closing = [lane for lane in above if waiting[lane] == version.number] or [_free(waiting)]
+        for lane in (at, *closing):
+            waiting[lane] = None
         waiting[at] = version.parent if version.parent in present else None
-        opening, known = None, []
+        opening, joining = None, False
         if version.merged in present and version.merged != version.parent:
-            known += [lane for lane, number in enumerate(waiting) if number == version.merged and lane not in closing]
-            opening = known[0] if known else _free(waiting, but=(at, *closing))
+            joining = version.merged in waiting
+            opening = waiting.index(version.merged) if joining else _free(waiting, but=(at, *closing))
             waiting[opening] = version.merged
-        passing = tuple(number is not None or lane == at or lane in closing for lane, number in enumerate(waiting))
-        found.append(Lane(at, passing, tuple(closing), opening, bool(known)))
-        for lane in closing:
-            waiting[lane] = None if lane != opening else waiting[lane]
-        while waiting and waiting[-1] is None:
-            waiting.pop()
+        found.append(Lane(at, above, _lines(waiting), tuple(closing), opening, joining))
     return found
+
+
+def _lines(waiting: Sequence[int | None]) -> tuple[int, ...]:
+    return tuple(lane for lane, number in enumerate(waiting) if number is not None)
 
 
 def _free(waiting: list[int | None], but: Sequence[int] = ()) -> int:
@@ -70,8 +76,8 @@ def drawn(history: Sequence[V]) -> Iterator[tuple[str, V | None]]:
 
 def _knot(lane: Lane) -> str:
     """The line of a version: its own knot, the lines that pass, and to its second parent a line that begins."""
-    passing = [there and column not in lane.closing for column, there in enumerate(lane.lanes)]
-    cells = ["*" if column == lane.at else "│" if there else " " for column, there in enumerate(passing)]
+    passing = {*lane.above, *lane.below} - {*lane.closing}
+    cells = ["*" if column == lane.at else "│" if column in passing else " " for column in range(lane.width)]
     if lane.opening is None:
         return " ".join(cells).rstrip()
     right = lane.opening > lane.at
@@ -81,7 +87,7 @@ def _knot(lane: Lane) -> str:
 
 def _joint(lane: Lane) -> str:
     """The line above a version in which the lines of other lanes come to it."""
-    cells = ["│" if passing else " " for passing in lane.lanes]
+    cells = ["│" if column in lane.above else " " for column in range(lane.width)]
     cells[lane.at] = "├"
     return _bridged(cells, lane.at, lane.closing, "┴", "╯")
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.middleware import Middleware
 
-from mulle import http, web
+import mulle.http as http  # noqa: PLR0402 - `mulle.http` is also the name of a source
+from mulle import web
 from mulle.errors import AccessError, MulleError, UsageError
 from mulle.server.hosting import Host
 from mulle.server.planes import Outside

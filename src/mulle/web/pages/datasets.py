@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from mulle.data.lanes import lanes
 from mulle.web import charts
+from mulle.web.rails import rails
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,15 +31,21 @@ def routes(site: Site) -> list[Route]:
         return site.render(request, "datasets.html", datasets=site.ws.data.list())
 
     def dataset(request: Request) -> Response:
-        name = request.path_params["name"]
-        versions = site.ws.data.log(name)
+        name, at = request.path_params["name"], request.query_params.get("at", "")
+        every = site.ws.data.log(name)
+        versions = site.ws.data.log(f"{name}@{at}") if at else every
         return site.render(
             request,
             "dataset.html",
             name=name,
+            at=at,
+            head=next(one for one in every if "main" in one.branches),
+            branches=[branch for one in every for branch in one.branches],
+            tags=[tag for one in every for tag in one.tags],
             versions=versions[:LISTED],
+            rails=rails(lanes(versions)[:LISTED]),
             count=len(versions),
-            growth=_growth(versions),
+            growth=_growth([one for one in every if one.branch == "main"]),
         )
 
     def version(request: Request) -> Response:
@@ -63,18 +71,19 @@ def routes(site: Site) -> list[Route]:
     def difference(request: Request) -> Response:
         name = request.path_params["name"]
         versions = site.ws.data.log(name)
-        newest = versions[0].number
-        after = request.query_params.get("b", str(newest))
-        before = request.query_params.get("a", str(max(1, newest - 1)))
-        diff = site.ws.data.diff(f"{name}@{before}", f"{name}@{after}")
-        return site.render(request, "diff.html", name=name, diff=diff, before=before, after=after, versions=versions)
+        numbers = [one.number for one in versions]
+        b = site.ws.data.show(f"{name}@{request.query_params.get('b', numbers[0])}").version
+        a = request.query_params.get("a", b.parent if b.parent in numbers else numbers[-1])
+        before = site.ws.data.show(f"{name}@{a}").version.number
+        diff = site.ws.data.diff(f"{name}@{before}", b.ref)
+        return site.render(request, "diff.html", name=name, diff=diff, before=before, after=b.number, versions=versions)
 
     return [
         Route("/datasets", index),
         Route("/datasets/{name}", dataset),
         Route("/datasets/{name}/diff", difference),
-        Route("/datasets/{name}/{version}", version),
-        Route("/datasets/{name}/{version}/profile", profile),
+        Route("/datasets/{name}/{version:int}/profile", profile),
+        Route("/datasets/{name}/{version:path}", version),
     ]
 
 
