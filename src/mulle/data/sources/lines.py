@@ -6,9 +6,12 @@ was rotated or copied away is found among its neighbours and read to its end bef
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -71,60 +74,70 @@ class LinesSource:
             yield from self._piped(sys.stdin.buffer, place)
             return
         path = place.root / self.path
-        stand = Stand.of(position.state)
-        reading = self._to_read(path, stand)
-        gap = ", after a gap" if stand.offset and reading and reading[0][1] else ""
-        for each, fresh in reading:
-            for batch in self._of_file(each, Stand() if fresh else stand, place, finished=each != path):
-                place = place.learned(batch.rows)
-                yield replace(batch, message=batch.message + gap)
-                gap = ""
+        stand, moved = Stand.of(position.state), True
+        while moved:
+            moved = False
+            reading = self._to_read(path, stand)
+            gap = ", after a gap" if stand.offset and reading and reading[0].fresh else ""
+            for number, one in enumerate(reading):
+                with _opened(one) as file:
+                    if file is None or not (one.fresh or stand.is_in(file)):
+                        moved = True  # it was rotated just now: look again for where the lines go on
+                        break
+                    begun = Stand(read=True) if one.fresh else stand
+                    for batch in self._of_file(one.path.name, file, begun, place, last=number + 1 == len(reading)):
+                        place, stand = place.learned(batch.rows), Stand.of(batch.state)
+                        yield replace(batch, message=batch.message + gap)
+                        gap = ""
 
-    def _to_read(self, path: Path, stand: Stand) -> list[tuple[Path, bool]]:
-        """The files to read, in order; and whether from their beginning."""
+    def _to_read(self, path: Path, stand: Stand) -> list[_Reading]:
+        """The files to read, in order: the one that was begun, those that followed it, and the present one.
+
+        One that is still empty is not begun: whoever writes may still write to the one before it.
+        """
+        if not stand.read and not path.is_file():
+            raise DataError(
+                f"there is no file {path}", cause="the path does not exist", cure="check the path of the source"
+            )
+        present = _reading(path, fresh=True)  # before its neighbours, so that a rotation in between is noticed
         if not stand.read:
-            if not path.is_file():
-                raise DataError(
-                    f"there is no file {path}", cause="the path does not exist", cure="check the path of the source"
-                )
-            return [(path, True)]
-        if path.is_file() and stand.is_in(path):
-            return [(path, False)]
-        around = sorted(
-            (each for each in _neighbours(path) if each.is_file()), key=lambda each: each.stat().st_mtime_ns
-        )
-        at = next((number for number, each in enumerate(around) if stand.is_in(each)), None)
-        current = [(path, True)] if path.is_file() else []
+            return present
+        if present and _is_in(stand, path):
+            return [replace(present[0], fresh=False)]
+        beside = [each for each in _neighbours(path) if each.is_file()]
+        around = sorted(beside, key=lambda each: each.stat().st_mtime_ns)
+        at = next((number for number, each in enumerate(around) if _is_in(stand, each)), None)
+        following = [] if at is None else [one for each in around[at + 1 :] for one in _reading(each, fresh=True)]
+        fresh = [one for one in [*following, *present] if one.size]
         if at is not None:
-            return [(around[at], False), *((each, True) for each in around[at + 1 :]), *current]
+            return [*_reading(around[at], fresh=False), *fresh]
         if self.gone == "continue" or stand.offset == 0:
-            return current
+            return fresh
         raise DataError(
             f"{path} no longer has the lines that were read up to line {stand.lines}",
             cause="it was rotated or truncated, and no file beside it begins as it did: what came last may be lost",
             cure='put the old file beside it, or go on all the same, as mulle.lines(…, gone="continue")',
         )
 
-    def _of_file(self, path: Path, stand: Stand, place: Place, *, finished: bool) -> Iterator[Batch]:
-        with path.open("rb") as file:
-            file.seek(stand.offset)
-            left = b""
-            while True:
-                block = file.read(_BLOCK)
-                left += block
-                if block and len(left) < _BLOCK:
-                    continue
-                end = len(left) if finished and not block else formats.end_of_rows(left, self.format)
-                whole, left = left[:end], left[end:]
-                for part in _parts(whole, self.batch, self.format):
-                    header, part_ = self._headed(stand, part, path.name)
-                    skipped = len(part) != len(part_)
-                    found = self._rows(part_, path.name, header, stand.lines + 1 + skipped, place)
-                    place = place.learned(found.table)
-                    stand = stand.after(file, part, header)
-                    yield _batch(found, stand.state(), path.name)
-                if not block:
-                    return
+    def _of_file(self, name: str, file: BinaryIO, stand: Stand, place: Place, *, last: bool) -> Iterator[Batch]:
+        """What a file has after what was read; the last line without its end only where another file follows."""
+        file.seek(stand.offset)
+        left = b""
+        while True:
+            block = file.read(_BLOCK)
+            left += block
+            if block and len(left) < _BLOCK:
+                continue
+            end = formats.end_of_rows(left, self.format) if last or block else len(left)
+            whole, left = left[:end], left[end:]
+            for part in _parts(whole, self.batch, self.format):
+                header, rows = self._headed(stand, part, name)
+                found = self._rows(rows, name, header, stand.lines + 1 + (len(rows) != len(part)), place)
+                place = place.learned(found.table)
+                stand = stand.after(file, part, header)
+                yield _batch(found, stand.state(), name)
+            if not block:
+                return
 
     def _headed(self, stand: Stand, part: bytes, name: str) -> tuple[tuple[str, ...], bytes]:
         """The names of a CSV's columns, and the part without the line that says them."""
@@ -188,13 +201,48 @@ class Stand:
         file.seek(place)
         return Stand(offset, self.lines + part.count(b"\n"), header, head, head_size, tail, read=True)
 
-    def is_in(self, path: Path) -> bool:
+    def is_in(self, file: BinaryIO) -> bool:
         """Whether a file begins with what was read."""
-        if path.stat().st_size < self.offset:
+        if os.fstat(file.fileno()).st_size < self.offset:
             return False
-        with path.open("rb") as file:
-            same_head = _digest(file, 0, self.head_size) == self.head
-            return same_head and _digest(file, max(0, self.offset - _TAIL), self.offset) == self.tail
+        same_head = _digest(file, 0, self.head_size) == self.head
+        return same_head and _digest(file, max(0, self.offset - _TAIL), self.offset) == self.tail
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A file as it was seen: from its beginning or not, which one it was, and how long."""
+
+    path: Path
+    fresh: bool
+    inode: int
+    size: int
+
+
+def _reading(path: Path, *, fresh: bool) -> list[_Reading]:
+    """One such, or none where there is no file any more."""
+    with contextlib.suppress(FileNotFoundError):
+        status = path.stat()
+        return [_Reading(path, fresh, status.st_ino, status.st_size)]
+    return []
+
+
+@contextmanager
+def _opened(one: _Reading) -> Iterator[BinaryIO | None]:
+    """The file that was seen; None where another one now has its name."""
+    try:
+        file = one.path.open("rb")
+    except FileNotFoundError:
+        yield None
+        return
+    with file:
+        yield file if os.fstat(file.fileno()).st_ino == one.inode else None
+
+
+def _is_in(stand: Stand, path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        return stand.is_in(file)
+    return False
 
 
 def _digest(file: BinaryIO, start: int, end: int) -> str:

@@ -65,7 +65,7 @@ class ObjectsSource:
 
 def parted(url: str) -> tuple[str, str]:
     """The address below which to list, options included, and the pattern of the keys below it."""
-    address, mark, options = url.partition("?") if not glob.has_magic(url.partition("?")[0]) else _options_of(url)
+    address, mark, options = _options_of(url)
     scheme, _, rest = address.partition("://")
     parts = rest.split("/")
     fixed = next((place for place, part in enumerate(parts) if glob.has_magic(part)), len(parts))
@@ -76,9 +76,9 @@ def parted(url: str) -> tuple[str, str]:
 
 
 def _options_of(url: str) -> tuple[str, str, str]:
-    """An address with a pattern, in which `?` may stand for a letter: options are what follows the last one, with =."""
-    address, mark, options = url.rpartition("?")
-    return (address, mark, options) if mark and re.match(r"\w+=", options) else (url, "", "")
+    """An address and its options: a `?` may stand for a letter, so options are what has the form NAME=… after one."""
+    found = re.search(r"\?(\w+=.*)$", url)
+    return (url[: found.start()], "?", found[1]) if found else (url, "", "")
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
