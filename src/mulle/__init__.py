@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from polars import DataFrame as Table
 
     from mulle.data import dataset, source
+    from mulle.data.partitions import partitions
     from mulle.data.sources.declare import files, http, lines, objects, sql
     from mulle.delivery import (
         at_least,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from mulle.features import feature_view
     from mulle.flavors import Model
     from mulle.monitoring import drift, monitor, outliers, quality, staleness
-    from mulle.pipelines import pipeline, register, step, training_set
+    from mulle.pipelines import map, pipeline, register, step, training_set, union  # noqa: A004 - mulle.map
     from mulle.registry import evaluate
     from mulle.stats import Report, Schema, column, outcome
     from mulle.tracking import log_artifact, log_metric, log_param, start_run
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "mulle.data": ["dataset", "source"],
+    "mulle.data.partitions": ["partitions"],
     "mulle.data.sources.declare": ["files", "http", "lines", "objects", "sql"],
     "mulle.delivery": [
         *[
@@ -63,7 +65,7 @@ _HOMES = {
     "mulle.features": ["feature_view"],
     "mulle.flavors": ["Model"],
     "mulle.monitoring": ["drift", "monitor", "outliers", "quality", "staleness"],
-    "mulle.pipelines": ["pipeline", "register", "step", "training_set"],
+    "mulle.pipelines": ["map", "pipeline", "register", "step", "training_set", "union"],
     "mulle.registry": ["evaluate"],
     "mulle.stats": ["Report", "Schema", "column", "outcome"],
     "mulle.tracking": ["log_artifact", "log_metric", "log_param", "start_run"],
@@ -100,12 +102,14 @@ __all__ = [
     "log_artifact",
     "log_metric",
     "log_param",
+    "map",
     "monitor",
     "new_data",
     "no_slice_worse",
     "objects",
     "outcome",
     "outliers",
+    "partitions",
     "pipeline",
     "quality",
     "quality_drop",
@@ -119,6 +123,7 @@ __all__ = [
     "step",
     "training_set",
     "trigger",
+    "union",
 ]
 
 

@@ -132,3 +132,12 @@ content_alias = Table(
 )
 """Other tools' names for content: an md5 of DVC, a sha256 of git-lfs. `content` is a digest without its `b3:`, so that
 it is not taken for a reference that keeps the object."""
+
+partition_cache = Table(
+    "partition_cache",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+"""What was computed of parts to split tables; may be emptied at any time. Digests in it keep nothing: they name rows,
+not objects."""

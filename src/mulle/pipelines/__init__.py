@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mulle.pipelines.definition import Pipeline, Step, pipeline, step
 
 if TYPE_CHECKING:
-    from mulle.pipelines.builtin import register, training_set
+    from mulle.pipelines.builtin import map, register, training_set, union  # noqa: A004 - mulle.map
     from mulle.pipelines.controller import Controller
     from mulle.pipelines.memo import Memo
     from mulle.pipelines.service import RunService
@@ -22,9 +22,23 @@ _HOMES = {
     "RunService": "service",
     "register": "builtin",
     "training_set": "builtin",
+    "map": "builtin",
+    "union": "builtin",
 }
 
-__all__ = ["Controller", "Memo", "Pipeline", "RunService", "Step", "pipeline", "register", "step", "training_set"]
+__all__ = [
+    "Controller",
+    "Memo",
+    "Pipeline",
+    "RunService",
+    "Step",
+    "map",
+    "pipeline",
+    "register",
+    "step",
+    "training_set",
+    "union",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mulle.errors import PipelineError
 from mulle.pipelines import graph
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from mulle.data.definition import Dataset
     from mulle.flavors import Model
+    from mulle.pipelines.definition import Step
     from mulle.stats import Report
+
+T = TypeVar("T")
 
 
 def training_set(dataset: Dataset, views: Sequence[Any] = (), window: str | timedelta = "90d") -> pl.DataFrame:
@@ -44,6 +47,23 @@ def register(name: str, model: Model, report: Report | None = None) -> None:
         report: its evaluation, shown with the version and used by gates.
     """
     _inside("register").add(f"register-{name}", "effect", {"name": name, "model": model, "report": report})
+
+
+def union(results: Sequence[T]) -> T:
+    """One table or folder of what a mapped step gave: rows one after the other, or all files in one folder.
+
+    A partition that is gone is gone from it too. Only inside a pipeline.
+
+    Args:
+        results: what `step.map(…)` gave; two of them with a file of the same path are an error.
+    """
+    node = _inside("union").add("union", "union", {"results": results})
+    return cast("T", Promise(node, None, None))
+
+
+def map(step: Step[..., Any], over: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: A001 - mulle.map
+    """Call a step for each partition of a dataset, or each item of a list: the same as `step.map(over, …)`."""
+    return step.map(over, *args, **kwargs)
 
 
 def _inside(what: str) -> graph.Trace:

@@ -13,6 +13,7 @@ from mulle.pipelines import graph as graphs
 from mulle.pipelines import values
 from mulle.pipelines.driver import Driver
 from mulle.pipelines.keys import Codes, Inputs
+from mulle.pipelines.mapping import expanded
 from mulle.pipelines.memo import Memo
 from mulle.pipelines.plan import Plan
 from mulle.pipelines.task import Reading
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mulle.access import Signer
     from mulle.catalog import Catalog
     from mulle.data.model import Version
+    from mulle.data.partitions import Partition, Partitions
     from mulle.definitions import Definitions
     from mulle.pipelines.definition import Pipeline
     from mulle.pipelines.executor import Executor
@@ -119,6 +121,7 @@ class Controller:
         """
         traced = graphs.trace(pipeline, params or {})
         heads = self._heads(traced, as_of)
+        traced = expanded(traced, lambda asked: self._split(heads[asked.source.name], asked))
         as_of = as_of or _watermark(traced, heads)
         codes = Codes([self._project.root])
         inputs = Inputs(self._shelf, codes, heads)
@@ -148,6 +151,11 @@ class Controller:
     def value(self, ref: ValueRef) -> Any:
         """The value of an output."""
         return values.decode(ref, self._shelf)
+
+    def _split(self, version: Version, asked: Partitions) -> list[Partition]:
+        from mulle.data.splitting import split  # noqa: PLC0415 - start-up time: polars
+
+        return split(self._catalog, self._shelf.store, version, asked)
 
     def _heads(self, traced: graphs.Graph, as_of: datetime | None) -> dict[str, Version]:
         found: dict[str, Version] = {}

@@ -40,6 +40,27 @@ class Step(Generic[P, R]):
             return self.function(*args, **kwargs)
         return cast("R", trace.call(self, args, kwargs))
 
+    def map(self, over: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the step for each item, given as its first argument; the other arguments are the same for all.
+
+        Args:
+            over: `mulle.partitions(…)`, or a list.
+            args: the step's arguments after the first.
+            kwargs: those by name.
+
+        Returns:
+            The list of what the calls give, inside a pipeline as a promise; of a step that returns a tuple, a tuple of
+            such lists. `mulle.union` makes one table or folder of it.
+        """
+        from mulle.pipelines import graph  # noqa: PLC0415 - the trace knows steps, a step only asks whether one is on
+
+        trace = graph.tracing()
+        if trace is not None:
+            return trace.map(self, over, args, kwargs)
+        results: list[Any] = [self.function(item, *args, **kwargs) for item in over]
+        outputs = self.outputs()
+        return results if outputs is None else tuple([each[i] for each in results] for i in range(len(outputs)))
+
     def __repr__(self) -> str:
         return f"<step {self.name}>"
 

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from mulle.data.definition import Dataset
+from mulle.data.partitions import Partition as DataPartition
 from mulle.pipelines.graph import index_of, node_of
 from mulle.pipelines.model import StepRun, ValueRef
 from mulle.pipelines.promise import Promise
-from mulle.pipelines.task import Argument, Failure, Items, Version
+from mulle.pipelines.task import Argument, Failure, Items, Partition, Version
 
 _LONGEST = 200
 
@@ -36,8 +37,8 @@ def described(value: Any) -> Any:
     if isinstance(value, Promise):
         node = node_of(value)
         return {"step": node.name, "output": index_of(value)}
-    if isinstance(value, Dataset):
-        return {"dataset": value.name}
+    if isinstance(value, Dataset | DataPartition):
+        return _read(value)
     if type(value) in {list, tuple}:
         return [described(item) for item in value]
     if type(value) is dict:
@@ -45,6 +46,12 @@ def described(value: Any) -> Any:
     if value is None or type(value) in {bool, int, float, str}:
         return value
     return getattr(value, "name", None) or f"{value!r:.{_LONGEST}}"
+
+
+def _read(value: Dataset | DataPartition) -> dict[str, str]:
+    if isinstance(value, Dataset):
+        return {"dataset": value.name}
+    return {"dataset": value.ref, "partition": value.key, "digest": value.digest}
 
 
 def plain(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,9 +66,9 @@ def plain(params: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def versions_in(argument: Argument) -> Iterator[Version]:
-    """The dataset versions that an argument holds."""
-    if isinstance(argument, Version):
+def versions_in(argument: Argument) -> Iterator[Version | Partition]:
+    """The dataset versions that an argument holds, and the partitions of versions."""
+    if isinstance(argument, Version | Partition):
         yield argument
     elif isinstance(argument, Items):
         for item in argument.items:

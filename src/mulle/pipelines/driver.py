@@ -15,6 +15,7 @@ import msgspec
 
 from mulle.pipelines import effects, journal, keys, memo
 from mulle.pipelines.describing import described, plain, returned, text, told, versions_in
+from mulle.pipelines.graph import node_of
 from mulle.pipelines.model import Ending, Progress, RunResult, StepResult, StepRun, StepStatus, ValueRef
 from mulle.pipelines.perform import explain
 from mulle.pipelines.plan import Ongoing, Plan
@@ -199,7 +200,10 @@ class Driver:
         else:
             result = lambda promise: keys.producer(promise, self._outputs)  # noqa: E731 - passed on, not named
             step.arguments = {name: plan.inputs.argument(value, result) for name, value in node.arguments.items()}
-            key = keys.step_key(node, step.arguments, plan.inputs, plan.codes)
+            if node.kind == "union":
+                key = keys.union_key(step.arguments, plan.inputs)
+            else:
+                key = keys.step_key(node, step.arguments, plan.inputs, plan.codes)
         inputs = {name: described(value) for name, value in node.arguments.items()}
         step.row = msgspec.structs.replace(step.row, key=key, inputs=inputs)
 
@@ -228,6 +232,7 @@ class Driver:
             arguments=step.arguments,
             outputs=node.outputs,
             reading=self._plan.readings.get(node.name),
+            union=[node_of(promise).name for _, promise in node.inputs()] if node.kind == "union" else None,
         )
         if node.step is None:
             return task

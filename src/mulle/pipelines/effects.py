@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mulle.data.definition import Dataset
+from mulle.data.partitions import Partition
 from mulle.errors import PipelineError
 from mulle.pipelines.graph import Node, leaves, node_of, promises
 from mulle.pipelines.model import ValueRef
@@ -83,7 +84,8 @@ def taught_by(model: Promise, heads: Mapping[str, Version]) -> Inputs:
             if node.kind == "training_set":
                 dataset = node.arguments["dataset"]
                 return Inputs.of(dataset, node.arguments["views"], _requested(dataset, heads))
-            for dataset in (found for value in node.arguments.values() for found in leaves(value)):
+            for found in (each for value in node.arguments.values() for each in leaves(value)):
+                dataset = found.source if isinstance(found, Partition) else found
                 if isinstance(dataset, Dataset):
                     return Inputs.of(dataset, [], _requested(dataset, heads))
         seen.update(map(id, level))

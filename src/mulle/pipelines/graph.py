@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mulle.data.definition import Dataset
+from mulle.data.partitions import Partitions
 from mulle.errors import MulleError, PipelineError, UsageError
 from mulle.pipelines.definition import Pipeline, Step, converted, plain_type
 from mulle.pipelines.model import GraphEdge, NodeKind
@@ -105,21 +106,30 @@ class Trace:
 
     def call(self, step: Step[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """A node for the call; the promise of its output, or a tuple of promises where it returns a tuple."""
-        try:
-            bound = step.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise PipelineError(
-                f"the step '{step.name}' cannot be called so", cause=str(error), cure=f"its signature: {step.signature}"
-            ) from error
-        bound.apply_defaults()
-        arguments = dict(bound.arguments)
-        for name, value in arguments.items():
-            arguments[name] = _checked(step, name, value)
+        arguments = _bound(step, args, kwargs)
         outputs = step.outputs()
         node = self.add(step.name, "step", arguments, step, None if outputs is None else len(outputs))
         if outputs is None:
             return Promise(node, None, step.hints.get("return"))
         return tuple(Promise(node, index, each) for index, each in enumerate(outputs))
+
+    def map(self, step: Step[..., Any], over: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """A call for each item; the promise of the list of its outputs, or a tuple of such where it returns a tuple.
+
+        Items are given to the step's first parameter. Those of partitions are known when the run begins.
+        """
+        if not isinstance(over, Partitions | list | tuple):
+            raise PipelineError(
+                f"the step '{step.name}' cannot be mapped over {type(over).__name__}",
+                cause="what there is to map over has to be known before anything runs",
+                cure="map over mulle.partitions(…) or a list; what a step returned is worked on inside a step",
+            )
+        arguments = _bound(step, [over, *args], kwargs, first_as_it_is=True)
+        outputs = step.outputs()
+        node = self.add(step.name, "map", arguments, step, None if outputs is None else len(outputs))
+        if outputs is None:
+            return Promise(node, None, list)
+        return tuple(Promise(node, index, list) for index in range(len(outputs)))
 
     def add(
         self,
@@ -172,6 +182,21 @@ def _call(function: Callable[..., Any], params: Mapping[str, Any], name: str) ->
             cause=_where(error),
             cure="a pipeline only calls steps; work on values belongs inside them",
         ) from error
+
+
+def _bound(
+    step: Step[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, first_as_it_is: bool = False
+) -> dict[str, Any]:
+    """All arguments of a call by parameter, each as its annotation wants it."""
+    try:
+        bound = step.signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise PipelineError(
+            f"the step '{step.name}' cannot be called so", cause=str(error), cure=f"its signature: {step.signature}"
+        ) from error
+    first = next(iter(bound.arguments)) if first_as_it_is else None
+    bound.apply_defaults()
+    return {name: value if name == first else _checked(step, name, value) for name, value in bound.arguments.items()}
 
 
 def _where(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mulle.data.definition import Dataset
+from mulle.data.partitions import Partition as DataPartition
 from mulle.errors import UsageError
 from mulle.hashing.code import CodeDigest, code_digest
 from mulle.hashing.value import digest_value
@@ -19,7 +20,7 @@ from mulle.pipelines import values
 from mulle.pipelines.graph import Node, index_of, node_of
 from mulle.pipelines.model import ValueRef
 from mulle.pipelines.promise import Promise
-from mulle.pipelines.task import Argument, Items, Plain, Stored, Version
+from mulle.pipelines.task import Argument, Items, Partition, Plain, Stored, Version
 from mulle.types import Digest
 
 if TYPE_CHECKING:
@@ -75,9 +76,8 @@ class Inputs:
         """The value as a task carries it."""
         if isinstance(value, Promise):
             return result(value)
-        if isinstance(value, Dataset):
-            head = self._heads[value.name]
-            return Version(head.digest, head.ref)
+        if isinstance(value, Dataset | DataPartition):
+            return self._read(value)
         if type(value) in {list, tuple}:
             kind = "list" if type(value) is list else "tuple"
             return Items(kind, [], [self.argument(item, result) for item in value])  # type: ignore[arg-type]
@@ -92,6 +92,13 @@ class Inputs:
             self._kept[id(value)] = (value, Stored(values.encode(value, self._shelf)))
         return self._kept[id(value)][1]
 
+    def _read(self, value: Dataset | DataPartition) -> Argument:
+        if isinstance(value, Dataset):
+            head = self._heads[value.name]
+            return Version(head.digest, head.ref)
+        pieces = msgspec.json.encode(value.pieces) if value.pieces else b""
+        return Partition(value.digest, value.ref, value.key, value.by, pieces)
+
     def identity(self, argument: Argument) -> Any:
         """What of an argument counts for the memo."""
         if isinstance(argument, Stored):
@@ -100,6 +107,8 @@ class Inputs:
         if isinstance(argument, Version):
             head = self._heads[argument.name.partition("@")[0]]
             return ["table", head.logical]
+        if isinstance(argument, Partition):  # not its key: the rows and the paths of files are its content
+            return ["partition", argument.digest]
         if isinstance(argument, Plain):
             return ["plain", argument.data]
         items = [self.identity(item) for item in argument.items]
@@ -126,6 +135,11 @@ def training_key(spec: Any, parts: Mapping[str, Sequence[str]], codes: Codes) ->
     outcomes = dataset.outcomes()
     read = {name: list(digests) for name, digests in parts.items()}
     return digest_value(["training_set", SALT, rows, outcomes, views, code, read, spec.window, spec.as_of])
+
+
+def union_key(arguments: Mapping[str, Argument], inputs: Inputs) -> Digest:
+    """The memo key of a union: what is united, in order."""
+    return digest_value(["union", SALT, {name: inputs.identity(argument) for name, argument in arguments.items()}])
 
 
 def producer(promise: Promise, outputs: Mapping[str, Sequence[ValueRef]]) -> Stored:

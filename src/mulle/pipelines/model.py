@@ -9,7 +9,8 @@ import msgspec
 
 from mulle.errors import StepFailedError
 
-NodeKind = Literal["step", "training_set", "effect"]
+NodeKind = Literal["step", "training_set", "map", "union", "effect"]
+"""A `map` is in a trace only: it becomes a step for each item when the run begins."""
 Ending = Literal["succeeded", "failed", "cancelled"]
 StepStatus = Literal["pending", "running", "executed", "cached", "failed", "cancelled"]
 

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from mulle.errors import MulleError, PipelineError
 from mulle.pipelines import values
 from mulle.pipelines.model import ValueRef
-from mulle.pipelines.task import Failure, Outcome, Task, build
+from mulle.pipelines.task import Failure, Outcome, Partition, Task, Version, build, stored_in
+from mulle.pipelines.uniting import unite
 from mulle.tracking import Recorder, recording
 from mulle.types import Digest
 
@@ -63,7 +64,7 @@ def perform(task: Task, bench: Bench, function: Callable[..., Any] | None = None
     failure = None
     try:
         with recording(recorder), limited(task.cpus, bench):
-            refs = _outputs(task, _result(task, bench, function), bench.shelf)
+            refs = _outputs(task, bench, function)
         bench.shelf.store.flush()
     except KeyboardInterrupt:
         raise
@@ -81,21 +82,27 @@ def perform(task: Task, bench: Bench, function: Callable[..., Any] | None = None
 
 
 def _result(task: Task, bench: Bench, function: Callable[..., Any] | None) -> Any:
-    store = bench.shelf.store
-
-    def version(manifest: str) -> Any:
-        from mulle.data.reading import read_version  # noqa: PLC0415 - start-up time: polars
-
-        return read_version(store, Digest(manifest))
-
     if task.reading is not None:
         return _training_set(task, bench)
     call = function or _function(task)
     arguments = {
-        name: build(argument, lambda ref: values.decode(ref, bench.shelf), version)
+        name: build(argument, lambda ref: values.decode(ref, bench.shelf), lambda held: _version(held, bench.shelf))
         for name, argument in task.arguments.items()
     }
     return _call(call, arguments)
+
+
+def _version(held: Version | Partition, shelf: Shelf) -> Any:
+    """The rows of a version or partition; the files of a partition, in a folder."""
+    if isinstance(held, Version):
+        from mulle.data.reading import read_version  # noqa: PLC0415 - start-up time: polars
+
+        return read_version(shelf.store, Digest(held.manifest))
+    if not held.pieces:
+        return values.decode(ValueRef("folder", held.digest), shelf)
+    from mulle.data.splitting import decode_pieces, rows_of  # noqa: PLC0415 - start-up time: polars
+
+    return rows_of(shelf.store, decode_pieces(held.pieces), held.by, held.key)
 
 
 def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
@@ -137,7 +144,11 @@ def _training_set(task: Task, bench: Bench) -> Any:
     return features.build_training_set(bench.shelf.store, spec)
 
 
-def _outputs(task: Task, result: Any, shelf: Shelf) -> list[ValueRef]:
+def _outputs(task: Task, bench: Bench, function: Callable[..., Any] | None) -> list[ValueRef]:
+    shelf = bench.shelf
+    if task.union is not None:
+        return [unite(task.union, [each.ref for each in stored_in(task.arguments["results"])], shelf)]
+    result = _result(task, bench, function)
     if task.outputs is None:
         return [values.encode(result, shelf)]
     if not isinstance(result, tuple) or len(result) != task.outputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -24,6 +24,21 @@ class Version(msgspec.Struct, frozen=True, tag="version"):
     name: str
 
 
+class Partition(msgspec.Struct, frozen=True, tag="partition"):
+    """A partition of a version: the digest of its content, and where it is.
+
+    Of a table, its rows are those of `key` in `pieces` (its parts, as JSON) split `by` the serialised expressions; of a
+    tree, `digest` is that of the tree of its files, and `pieces` are empty.
+    """
+
+    digest: str
+    name: str
+    """The version's (`flights@3`)."""
+    key: str
+    by: bytes = b""
+    pieces: bytes = b""
+
+
 class Plain(msgspec.Struct, frozen=True, tag="plain"):
     """A plain value, written as msgpack."""
 
@@ -38,7 +53,7 @@ class Items(msgspec.Struct, frozen=True, tag="items"):
     items: list[Argument]
 
 
-Argument: TypeAlias = Stored | Version | Plain | Items
+Argument: TypeAlias = Stored | Version | Partition | Plain | Items
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -66,6 +81,8 @@ class Task(msgspec.Struct, frozen=True):
     timeout: float = 0.0
     reading: Reading | None = None
     """Set for a training set; then there is no function to call."""
+    union: list[str] | None = None
+    """Set for a union, which has no function either: the names of those whose results are united."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -93,12 +110,21 @@ class Outcome(msgspec.Struct, frozen=True):
     """How many metrics, parameters and artifacts it logged."""
 
 
-def build(argument: Argument, stored: Callable[[ValueRef], Any], version: Callable[[str], Any]) -> Any:
+def stored_in(argument: Argument) -> Iterator[Stored]:
+    """The values in the store that an argument holds, in order."""
+    if isinstance(argument, Stored):
+        yield argument
+    elif isinstance(argument, Items):
+        for item in argument.items:
+            yield from stored_in(item)
+
+
+def build(argument: Argument, stored: Callable[[ValueRef], Any], version: Callable[[Version | Partition], Any]) -> Any:
     """The argument as the step's function takes it."""
     if isinstance(argument, Stored):
         return stored(argument.ref)
-    if isinstance(argument, Version):
-        return version(argument.manifest)
+    if isinstance(argument, Version | Partition):
+        return version(argument)
     if isinstance(argument, Plain):
         return msgspec.msgpack.decode(argument.data)
     items = [build(item, stored, version) for item in argument.items]

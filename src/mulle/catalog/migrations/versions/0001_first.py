@@ -255,6 +255,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("dataset", "number"),
     )
     op.create_table(
+        "partition_cache",
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("subject"),
+    )
+    op.create_table(
         "profile_cache",
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
@@ -518,6 +524,7 @@ def downgrade() -> None:
     op.drop_table("rollout")
     op.drop_table("removed_version")
     op.drop_table("profile_cache")
+    op.drop_table("partition_cache")
     op.drop_table("partial_version")
     op.drop_table("node")
     op.drop_table("monitor_state")
