@@ -88,7 +88,10 @@ def routes(site: Site) -> list[Route]:
 
 
 def _growth(versions: Sequence[Version]) -> charts.Lines | None:
-    """Rows over what the data itself says is time; over the number of the version where it does not say."""
+    """Rows over what the data itself says is time; over the number of the version where it does not say.
+
+    Of a tree of files, its size in millions of bytes.
+    """
     oldest_first = versions[::-1]
     if len(oldest_first) < 2:  # noqa: PLR2004
         return None
@@ -96,4 +99,6 @@ def _growth(versions: Sequence[Version]) -> charts.Lines | None:
         rows = [(version.watermark, float(version.rows)) for version in oldest_first if version.watermark]
         return charts.over_time({"rows": rows})
     numbers = [float(version.number) for version in oldest_first]
+    if oldest_first[0].kind == "files":
+        return charts.Lines(numbers, [charts.Series("MB", [version.bytes / 1e6 for version in oldest_first])])
     return charts.Lines(numbers, [charts.Series("rows", [float(version.rows) for version in oldest_first])])
