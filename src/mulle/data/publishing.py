@@ -12,6 +12,7 @@ from mulle.data.incoming import Incoming, Newest
 from mulle.data.manifest import FilesManifest, encode, load, load_table
 from mulle.data.refs import MAIN
 from mulle.errors import DataError
+from mulle.store.leases import leasing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,6 +62,7 @@ class Publisher:
     catalog: Catalog
     store: ObjectStore
 
+    @leasing(lambda self, *_, **__: self.store)
     def commit(self, request: Request, rows: pl.DataFrame | Incoming, *, append: bool) -> Version:
         """Add the rows, after those of the head with `append`, instead of them without.
 
@@ -91,6 +93,7 @@ class Publisher:
             if isinstance(rows, Incoming):  # they have passed; what was made of them is in the store
                 rows = drafts.stored(self.store, made, after=held.rows if append and held is not None else 0)
 
+    @leasing(lambda self, *_, **__: self.store)
     def commit_files(self, request: Request, tree: Manifest | FilesManifest) -> Version:
         """Add a tree of files, or a table whose parts are stored; the same content as the head's makes no version."""
         kind = "files" if isinstance(tree, FilesManifest) else "table"
