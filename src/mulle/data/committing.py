@@ -15,6 +15,7 @@ from mulle.data.places import placed
 from mulle.data.publishing import Publisher, Request
 from mulle.data.refs import MAIN
 from mulle.errors import DataError
+from mulle.store.leases import leasing
 from mulle.store import put_tree
 from mulle.types import instant
 
@@ -40,6 +41,7 @@ class Committer:
     root: Path | None
     definitions: Callable[[], Mapping[str, Dataset]]
 
+    @leasing(lambda self, *_: self.publisher.store)
     def commit(self, name: str | Dataset, data: Any, what: What) -> Version:
         """See `DataService.commit`."""
         definition = name if isinstance(name, Dataset) else self.definitions().get(name)
