@@ -15,6 +15,7 @@ from mulle.data.doors.lfs import import_lfs
 from mulle.data.model import ImportedDataset, ImportReport
 from mulle.data.places import placed
 from mulle.errors import UsageError, unknown
+from mulle.store.leases import leasing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,6 +35,7 @@ class Inward:
     store: ObjectStore
     committer: Committer
 
+    @leasing(lambda self, *_: self.store)
     def take(self, door: str, path: str | Path, wanted: Wanted, message: str) -> ImportReport:
         """See `DataService.import_`."""
         if door not in DOORS:
