@@ -13,6 +13,7 @@ from mulle.data.doors import aliases, delta, dvcout, plain, typed
 from mulle.data.model import ExportReport
 from mulle.errors import DataError, unknown
 from mulle.store import get_tree
+from mulle.store.leases import leasing
 from mulle.store.tree import files_of
 from mulle.types import Digest
 
@@ -34,6 +35,7 @@ class Outward:
     catalog: Catalog
     store: ObjectStore
 
+    @leasing(lambda self, *_: self.store)
     def write(self, version: Version, path: Path, door: str) -> ExportReport:
         """See `DataService.export`."""
         if door not in DOORS:
