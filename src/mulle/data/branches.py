@@ -11,6 +11,7 @@ from mulle.data.hooks import Change
 from mulle.data.model import Merge, Ref, Version
 from mulle.data.refs import MAIN
 from mulle.errors import DataError, UsageError, unknown
+from mulle.store.leases import leasing
 
 if TYPE_CHECKING:
     from mulle.catalog import Catalog, Tx
@@ -194,6 +195,7 @@ class Wish:
     message: str = ""
 
 
+@leasing(lambda publisher, *_: publisher.store)
 def merge(publisher: Publisher, wish: Wish, require: Require) -> Merge:
     """See `DataService.merge`; begins again when the branch moves meanwhile."""
     name, source, into = wish.name, wish.source, wish.into
