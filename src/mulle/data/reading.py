@@ -11,6 +11,7 @@ from mulle.data import parts
 from mulle.data.manifest import Manifest, load_table
 from mulle.data.manifest import parts as listed
 from mulle.errors import DataError
+from mulle.store.leases import leasing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,7 @@ def _between(store: ObjectStore, manifest: Manifest, low: int | None, high: int 
     return list(listed(store, manifest, lambda entry: entry.meets(low, high)))
 
 
+@leasing(lambda store, *_, **__: store)
 def read_version(
     store: ObjectStore,
     manifest_digest: Digest,
