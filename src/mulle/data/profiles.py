@@ -12,6 +12,7 @@ from mulle.data import manifest, parts
 from mulle.data.tables import profile_cache
 from mulle.errors import DataError
 from mulle.stats.profile import Profile, decode, encode, merge, profile
+from mulle.store.leases import leasing
 
 if TYPE_CHECKING:
     from mulle.catalog import Catalog
@@ -23,6 +24,7 @@ _KNOWN = select(profile_cache.c.digest).where(profile_cache.c.subject == bindpar
 _KEEP = insert(profile_cache).on_conflict_do_nothing()
 
 
+@leasing(lambda _, store, *__: store)
 def profile_version(catalog: Catalog, store: ObjectStore, version: Version) -> Profile:
     """The profile of a table's version.
 
