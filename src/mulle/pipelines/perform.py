@@ -22,6 +22,7 @@ from mulle.pipelines import values
 from mulle.pipelines.model import ValueRef
 from mulle.pipelines.task import Failure, Outcome, Partition, Task, Version, build, stored_in
 from mulle.pipelines.uniting import unite
+from mulle.store.leases import leasing
 from mulle.tracking import Recorder, recording
 from mulle.types import Digest
 
@@ -49,6 +50,7 @@ class Bench:
     """What limits the thread pools of the libraries that are loaded, by their names."""
 
 
+@leasing(lambda _, bench, *__: bench.shelf.store)
 def perform(task: Task, bench: Bench, function: Callable[..., Any] | None = None) -> Outcome:
     """Run one attempt and tell what became of it; whatever user code raises is a failure in the outcome.
 
