@@ -18,6 +18,7 @@ from mulle.registry.model import Alias, Comparison, Difference, Inputs, ModelSum
 from mulle.registry.tables import model, model_alias, model_engine, model_version
 from mulle.stats.evaluation import Report
 from mulle.store import ObjectStore
+from mulle.store.leases import leasing
 from mulle.store.trees import get_tree, put_tree
 from mulle.types import Digest
 from mulle.verbs import verb
@@ -126,6 +127,7 @@ class Registry:
             )
             return Alias(name=name, alias=alias, number=version, former=former, at=tx.now, event=event)
 
+    @leasing(lambda self, *_, **__: self.store)
     def register(
         self,
         name: str,
@@ -145,6 +147,7 @@ class Registry:
         with self.catalog.write() as tx:
             return beneath.register(tx, given)
 
+    @leasing(lambda self, *_, **__: self.store)
     def add(self, name: str, trained: Model, **recorded: Any) -> ModelVersion:
         """Save a model into the store and register it."""
         with tempfile.TemporaryDirectory(prefix="mulle-model-") as directory:
@@ -171,6 +174,7 @@ class Registry:
             engine = tx.scalar(select(model_engine.c.engine).where(model_engine.c.bundle == version.bundle))
         return self._unpacked(str(engine))
 
+    @leasing(lambda self, *_: self.store)
     def prepare(self, version: ModelVersion) -> EngineReport:
         """Choose the version's engines once: try ONNX, compare on real rows, time both. Kept by bundle."""
         chosen = select(model_engine.c.report).where(model_engine.c.bundle == version.bundle)
