@@ -27,6 +27,7 @@ from mulle.delivery.tables import backtest
 from mulle.delivery.world import NoRequests, Rules, World
 from mulle.errors import DeliveryError, UsageError, unknown
 from mulle.hashing import digest_value
+from mulle.store.leases import leasing
 from mulle.types import Digest
 from mulle.verbs import verb
 
@@ -209,6 +210,7 @@ class BacktestService:
             fork.close()
             shutil.rmtree(directory, ignore_errors=True)
 
+    @leasing(lambda self, _: self.store)
     def _kept(self, report: BacktestReport) -> BacktestReport:
         """The report as an object, one row, and one event in the real ledger."""
         self.store.flush()
