@@ -20,6 +20,7 @@ from mulle.pipelines.model import Ending, Progress, RunResult, StepResult, StepR
 from mulle.pipelines.perform import explain
 from mulle.pipelines.plan import Ongoing, Plan
 from mulle.pipelines.task import Failure, Outcome, Task
+from mulle.store.leases import leasing
 from mulle.tracking import runs
 from mulle.tracking.ingest import ingest
 from mulle.types import Digest
@@ -65,6 +66,7 @@ class Driver:
         self._facts = 0
         self._tell: Callable[[Progress], None] | None = None
 
+    @leasing(lambda self, _: self._shelf.store)
     def drive(self, on_progress: Callable[[Progress], None] | None) -> RunResult:
         """Bring the run to its end and tell how it went."""
         self._tell = on_progress
