@@ -113,6 +113,7 @@ class BacktestService:
         """Replay history under each policy and compare quality, cost and regret against an oracle."""
         return self.replay(deployment, policies, start=start, end=end, seed=seed)
 
+    @leasing(lambda self, *_, **__: self.store)
     def replay(
         self,
         deployment: str = "",
