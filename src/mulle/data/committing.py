@@ -14,9 +14,10 @@ from mulle.data.model import Version
 from mulle.data.places import placed
 from mulle.data.publishing import Publisher, Request
 from mulle.data.refs import MAIN
+from mulle.data.working.desk import Desk
 from mulle.errors import DataError
 from mulle.store.leases import leasing
-from mulle.store import put_tree
+from mulle.hashing import digest_file
 from mulle.types import instant
 
 
@@ -40,6 +41,7 @@ class Committer:
     publisher: Publisher
     root: Path | None
     definitions: Callable[[], Mapping[str, Dataset]]
+    desk: Desk
 
     @leasing(lambda self, *_: self.publisher.store)
     def commit(self, name: str | Dataset, data: Any, what: What) -> Version:
@@ -48,10 +50,12 @@ class Committer:
         request = self._request(name if isinstance(name, str) else name.name, definition, what)
         if isinstance(data, Version):
             return self._commit_again(request, definition, data)
+        path, content = None, None
         if isinstance(data, str | Path):
             path = placed(data, self.root)
             if path.is_dir() or self._is_file_of_files(request, path, what):
                 return self._commit_files(request, definition, path)
+            content = digest_file(path) if path.is_file() else None
             data = _read(path)
         expect = definition.expect if definition is not None else None
         table = drafts.normal(data, request.name, key=request.key, event_time=request.event_time, expect=expect)
@@ -59,7 +63,10 @@ class Committer:
             request = replace(request, facts=collecting.inspect(definition, table, None))
         hooks.require(definition, lambda: table, _change(request))
         head = self.publisher.find_head(request.name, request.branch) if what.append and not table.height else None
-        return head or self.publisher.commit(request, table, append=what.append)
+        version = head or self.publisher.commit(request, table, append=what.append)
+        if path is not None and content is not None:
+            self.desk.committed(version, path, content)
+        return version
 
     def _request(self, name: str, definition: Dataset | None, what: What) -> Request:
         refs.require_dataset(name)
@@ -82,11 +89,13 @@ class Committer:
 
     def _commit_files(self, request: Request, definition: Dataset | None, path: Path) -> Version:
         store = self.publisher.store
-        tree = manifest.of_tree(store, put_tree(store, path))
+        tree = manifest.of_tree(store, self.desk.stage(request.name, path))
         if not tree.files:
             raise DataError(f"nothing to commit from {path}", cause="the folder has no files", cure="check the path")
         hooks.require(definition, lambda: hooks.files_table(store, tree), _change(request))
-        return self.publisher.commit_files(request, tree)
+        version = self.publisher.commit_files(request, tree)
+        self.desk.committed(version, path, tree.tree)
+        return version
 
     def _commit_again(self, request: Request, definition: Dataset | None, former: Version) -> Version:
         """A version that is there already, of this or another dataset: its objects are, so only a name is made."""

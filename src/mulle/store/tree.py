@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mulle.errors import StoreError
@@ -42,6 +42,7 @@ class Trees:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._held: dict[bytes, Node] = {}
+        self._named_of: dict[bytes, dict[bytes, Entry]] = {}
         self._former: dict[bytes, bytes] = {}
 
     def root(self, digest: Digest) -> Entry:
@@ -123,14 +124,18 @@ class Trees:
             runs = [run for run in node.runs if run.name <= name]
             if not runs:
                 return None
-            node = self._node(runs[-1].raw)
-        return next((entry for entry in node.entries if entry.name == name), None)
+            raw = runs[-1].raw
+            node = self._node(raw)
+        if raw not in self._named_of:
+            self._named_of[raw] = {entry.name: entry for entry in node.entries}
+        return self._named_of[raw].get(name)
 
     def _node(self, raw: bytes) -> Node:
         found = self._held.get(raw)
         if found is None:
             if len(self._held) >= _HELD:
                 self._held.clear()
+                self._named_of.clear()
             found = self._held[raw] = decode_node(self._former.get(raw) or self._store.get(from_raw(raw)))
         return found
 
@@ -169,6 +174,21 @@ def subtree(store: ObjectStore, digest: Digest, path: bytes) -> Entry:
             cure="mulle data show NAME@VERSION lists what is in a version",
         )
     return found
+
+
+def cut_out(store: ObjectStore, digest: Digest, paths: Sequence[bytes]) -> Digest:
+    """A tree of those files of another one that lie at or below the paths; its nodes are stored.
+
+    Raises:
+        StoreError: nothing lies at one of them.
+    """
+    trees = Trees(store)
+    found: dict[bytes, Entry] = {}
+    for path in paths:
+        entry = subtree(store, digest, path)
+        whole = path.strip(b"/")
+        found.update(trees.walk(entry, whole + b"/") if entry.kind == FOLDER else [(whole, entry)])
+    return from_raw(put_files(found.items(), store.put).raw)
 
 
 def reachable(store: ObjectStore, digest: Digest) -> Iterator[Child]:

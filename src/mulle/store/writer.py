@@ -59,10 +59,10 @@ class PackWriter:
             if self._fd < 0:
                 self._take_over_or_begin()
             some = objects[start : start + _VECTOR]
-            at = self._end
-            self._write(*(part for raw, data in some for part in (pack.record_head(raw, len(data)), data)))
+            at = self._end + pack.RECORD.size
+            self._write(b"".join([part for raw, data in some for part in (pack.record_head(raw, len(data)), data)]))
             for raw, data in some:
-                location = Location(self._name, at + pack.RECORD.size, len(data))
+                location = Location(self._name, at, len(data))
                 at += pack.RECORD.size + len(data)
                 self._unsafe.append((raw, location))
                 self._index.correct(raw, location)

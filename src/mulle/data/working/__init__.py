@@ -1,0 +1,1 @@
+"""Working copies: folders whose files are watched against a dataset's versions."""
