@@ -249,3 +249,76 @@ def test_what_runs_is_what_changed_and_the_result_is_that_of_a_full_run(
         assert united(made, result) == {kind: sum(values) for kind, values in edit.items()}
         seen |= states
     made.close()
+
+
+COMMIT = """
+import mulle
+import polars as pl
+
+things = mulle.dataset("things")
+totals = mulle.dataset("totals", key=["kind"])
+
+@mulle.step
+def total(rows: mulle.Table) -> mulle.Table:
+    return rows.group_by("kind").agg(pl.col("value").sum())
+
+@mulle.step
+def one() -> int:
+    return 1
+
+@mulle.pipeline
+def main():
+    mulle.commit(totals, mulle.union(total.map(mulle.partitions(things, by="kind"))), "totals by kind")
+
+@mulle.pipeline
+def wrong():
+    mulle.commit("numbers", one())
+"""
+
+
+def test_what_comes_out_is_committed_once(site: Make) -> None:
+    made = site(project=COMMIT)
+    made.data.commit("things", things(a=[1, 2], b=[3]))
+    first = made.run("main").check()
+    again = made.run("main").check()
+    assert (executed(first)[-1], executed(again)) == ("commit-totals", [])
+    assert [version.message for version in made.data.log("totals")] == ["totals by kind"]
+    assert (made.data.show("totals").key, made.data.read("totals")["value"].to_list()) == (["kind"], [3, 3])
+
+
+def test_a_change_of_one_partition_is_a_new_version(site: Make) -> None:
+    made = site(project=COMMIT)
+    made.data.commit("things", things(a=[1, 2], b=[3]))
+    made.run("main").check()
+    made.data.commit("things", things(a=[5]), append=True)
+    made.run("main").check()
+    assert made.data.read("totals@2")["value"].to_list() == [8, 3]
+
+
+def test_lineage_leads_from_what_was_committed_to_what_it_was_made_of(site: Make) -> None:
+    made = site(project=COMMIT)
+    made.data.commit("things", things(a=[1], b=[3]))
+    made.run("main").check()
+    with made.catalog.read() as tx:
+        assert "dataset:things@1" in str(walk(tx, "dataset:totals@1", "up"))
+
+
+SHOUT = """
+@mulle.pipeline
+def shout():
+    mulle.commit("loud", mulle.union(upper.map(mulle.partitions(things, glob="*/"))))
+"""
+
+
+def test_a_folder_is_committed(site: Make, tmp_path: Path) -> None:
+    made = site(project=FILES + SHOUT)
+    made.data.commit("things", write(tmp_path / "things", {"a/1.txt": "one", "b/2.txt": "two"}))
+    made.run("shout").check()
+    made.data.checkout("loud", tmp_path / "out")
+    assert read(tmp_path / "out") == {"a/1.txt": "ONE", "b/2.txt": "TWO"}
+
+
+def test_what_is_no_table_is_not_committed(site: Make) -> None:
+    made = site(project=COMMIT)
+    with pytest.raises(StepFailedError, match="takes the data that a step returned"):
+        made.run("wrong").check()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mulle.pipelines.definition import Pipeline, Step, pipeline, step
 
 if TYPE_CHECKING:
-    from mulle.pipelines.builtin import map, register, training_set, union  # noqa: A004 - mulle.map
+    from mulle.pipelines.builtin import commit, map, register, training_set, union  # noqa: A004 - mulle.map
     from mulle.pipelines.controller import Controller
     from mulle.pipelines.memo import Memo
     from mulle.pipelines.service import RunService
@@ -22,6 +22,7 @@ _HOMES = {
     "RunService": "service",
     "register": "builtin",
     "training_set": "builtin",
+    "commit": "builtin",
     "map": "builtin",
     "union": "builtin",
 }
@@ -32,6 +33,7 @@ __all__ = [
     "Pipeline",
     "RunService",
     "Step",
+    "commit",
     "map",
     "pipeline",
     "register",

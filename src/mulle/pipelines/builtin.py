@@ -46,7 +46,23 @@ def register(name: str, model: Model, report: Report | None = None) -> None:
         model: what a step returned.
         report: its evaluation, shown with the version and used by gates.
     """
-    _inside("register").add(f"register-{name}", "effect", {"name": name, "model": model, "report": report})
+    node = _inside("register").add(f"register-{name}", "effect", {"name": name, "model": model, "report": report})
+    node.effect = "register"
+
+
+def commit(dataset: str | Dataset, data: Any, message: str = "") -> None:
+    """Make what a step gave the next version of a dataset; the same content as the head's makes none.
+
+    Args:
+        dataset: its name, or its definition, which brings key, event time and checks with it.
+        data: a table, or a file or folder, that a step or `mulle.union` gave.
+        message: what the version is.
+    """
+    name = dataset if isinstance(dataset, str) else dataset.name
+    arguments = {"dataset": name, "data": data, "message": message}
+    node = _inside("commit").add(f"commit-{name}", "effect", arguments)
+    node.effect = "commit"
+    node.committed = None if isinstance(dataset, str) else dataset
 
 
 def union(results: Sequence[T]) -> T:

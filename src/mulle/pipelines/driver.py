@@ -314,22 +314,16 @@ class Driver:
     def _perform_effect(self, step: Ongoing) -> None:
         began = time.perf_counter()
         ids = {name: each.row.origin or each.row.id for name, each in self._steps.items()}
+        context = effects.Context(self._outputs, ids, self._plan.heads, self._catalog, self._shelf, self._run)
         try:
-            made = effects.candidate(
-                step.node,
-                outputs=self._outputs,
-                step_runs=ids,
-                heads=self._plan.heads,
-                store=self._shelf.store,
-                run=self._run,
-            )
+            done = effects.begin(step.node, context)
         except Exception as error:  # noqa: BLE001 - a failure of the step, told as such
             with self._transaction() as (tx, known):
                 self._fail(tx, known, step, explain(error))
             return
         with self._transaction() as (tx, _):
-            version, new = effects.register(tx, made)
-            self._versions.append(version)
+            version, new = done(tx)
+            self._versions += [version] if step.node.effect == "register" else []
             self._outputs[step.node.name] = []
             state = {
                 "status": "executed" if new else "cached",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from mulle.data.definition import Dataset
 from mulle.data.partitions import Partition
 from mulle.errors import PipelineError
+from mulle.pipelines import values
 from mulle.pipelines.graph import Node, leaves, node_of, promises
 from mulle.pipelines.model import ValueRef
 from mulle.pipelines.promise import Promise
@@ -18,38 +20,56 @@ from mulle.registry.model import Inputs
 from mulle.types import Digest
 
 if TYPE_CHECKING:
-    from mulle.catalog import Tx
+    from mulle.catalog import Catalog, Tx
     from mulle.data.model import Version
+    from mulle.pipelines.values import Shelf
     from mulle.registry.model import Candidate
-    from mulle.store import ObjectStore
 
 
-def candidate(
-    node: Node,
-    *,
-    outputs: Mapping[str, Sequence[ValueRef]],
-    step_runs: Mapping[str, str],
-    heads: Mapping[str, Version],
-    store: ObjectStore,
-    run: str,
-) -> Candidate:
-    """What a registration will record; made before its transaction.
+@dataclass(frozen=True)
+class Context:
+    """What an effect may know of its run: the outputs and step runs by step, the versions that are read."""
+
+    outputs: Mapping[str, Sequence[ValueRef]]
+    step_runs: Mapping[str, str]
+    heads: Mapping[str, Version]
+    catalog: Catalog
+    shelf: Shelf
+    run: str
+
+
+Done = Callable[["Tx"], tuple[str, bool]]
+"""Ends an effect in the transaction that records it: the version that it made (`delay@3`), and whether that is new."""
+
+
+def begin(node: Node, context: Context) -> Done:
+    """Do of an effect what comes before the transaction that records it.
 
     Raises:
-        PipelineError: what is registered is no model, or its report no report.
+        PipelineError: what is registered is no model, or its report no report; what is committed is no table or files.
+        DataError: the dataset does not take what is committed.
     """
-    model, report = _ref(node, "model", "model", outputs), None
+    if node.effect == "commit":
+        done = commit(node, context)
+        return lambda tx: done  # noqa: ARG005 - the version has its own transaction: it may take a while
+    made = candidate(node, context)
+    return lambda tx: register(tx, made)
+
+
+def candidate(node: Node, context: Context) -> Candidate:
+    """What a registration will record; made before its transaction."""
+    model, report = _ref(node, "model", {"model"}, context.outputs), None
     if node.arguments["report"] is not None:
-        report = _ref(node, "report", "report", outputs)
+        report = _ref(node, "report", {"report"}, context.outputs)
     return versions.candidate(
-        store,
+        context.shelf.store,
         node.arguments["name"],
         model.digest,
-        run=run,
-        step_run=step_runs[node_of(node.arguments["model"]).name],
+        run=context.run,
+        step_run=context.step_runs[node_of(node.arguments["model"]).name],
         report=report.digest if report else "",
-        inputs=taught_by(node.arguments["model"], heads),
-        metrics=_metrics(store.get(Digest(report.digest))) if report else {},
+        inputs=taught_by(node.arguments["model"], context.heads),
+        metrics=_metrics(context.shelf.store.get(Digest(report.digest))) if report else {},
     )
 
 
@@ -59,20 +79,41 @@ def register(tx: Tx, made: Candidate) -> tuple[str, bool]:
     return found.ref, found.run == made.run
 
 
-def _ref(node: Node, parameter: str, codec: str, outputs: Mapping[str, Sequence[ValueRef]]) -> ValueRef:
+def commit(node: Node, context: Context) -> tuple[str, bool]:
+    """The version of the dataset with what a step gave, and whether it is new; its lineage leads to the step."""
+    from mulle.data.giving import give  # noqa: PLC0415 - start-up time: polars
+
+    ref = _ref(node, "data", {"arrow", "file", "folder"}, context.outputs)
+    maker = f"step_run:{context.step_runs[node_of(node.arguments['data']).name]}"
+    content = values.decode(ref, context.shelf) if ref.codec == "arrow" else Digest(ref.digest)
+    version, new = give(
+        context.catalog,
+        context.shelf.store,
+        node.committed or node.arguments["dataset"],
+        content,
+        message=node.arguments["message"],
+        facts={"run": context.run},
+        along=lambda tx, made: tx.edge(f"dataset:{made.ref}", maker, "output"),
+    )
+    return version.ref, new
+
+
+_WANTED = {"model": "mulle.Model", "report": "mulle.Report", "data": "table, or the path of a file or folder,"}
+
+
+def _ref(node: Node, parameter: str, codecs: set[str], outputs: Mapping[str, Sequence[ValueRef]]) -> ValueRef:
     value = node.arguments[parameter]
     if isinstance(value, Promise):
         ref = outputs[node_of(value).name][value._index or 0]  # noqa: SLF001 - a promise shows nothing to user code
-        if ref.codec == codec:
+        if ref.codec in codecs:
             return ref
         given = f"'{node_of(value).name}' returned a value of the kind '{ref.codec}'"
     else:
         given = f"it was given {type(value).__name__}"
-    kind = {"model": "mulle.Model", "report": "mulle.Report"}[codec]
     raise PipelineError(
-        f"mulle.register takes the {parameter} that a step returned",
+        f"mulle.{node.effect} takes the {parameter} that a step returned",
         cause=given,
-        cure=f"return a {kind} from the step and pass its result",
+        cure=f"return a {_WANTED[parameter]} from the step and pass its result",
     )
 
 

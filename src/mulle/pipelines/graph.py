@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from mulle.data.definition import Dataset
 from mulle.data.partitions import Partitions
@@ -26,6 +26,10 @@ class Node:
     outputs: int | None = None
     """How many outputs are unpacked; None: one, not unpacked."""
     after: list[Node] = field(default_factory=list)
+    effect: Literal["", "register", "commit"] = ""
+    """What a node of the kind "effect" does."""
+    committed: Dataset | None = None
+    """The definition of the dataset that is committed to, where it was given. It is not read."""
 
     def inputs(self) -> Iterator[tuple[str, Promise]]:
         """The promises among the arguments, with the parameter each comes under."""
