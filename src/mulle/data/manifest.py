@@ -224,6 +224,11 @@ def parts(
             yield from _below(store, entry, depth, wanted)
 
 
+def entries_of(store: ObjectStore, entry: Entry) -> list[Entry]:
+    """The entries that an object lists."""
+    return _entries.decode(store.get(entry.digest))
+
+
 def _below(store: ObjectStore, entry: Entry, depth: int, wanted: Callable[[Entry], bool]) -> Iterator[Entry]:
     if not wanted(entry):
         return

@@ -128,7 +128,7 @@ class PartInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A version with its key, its pieces and the first of its rows."""
+    """A version with its key, its pieces, and other tools' names for it as a whole."""
 
     version: Version
     key: list[str]
@@ -193,9 +193,13 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """An object of a version that is missing or not what its name says."""
+    """An object that is missing or not what its name says.
+
+    `ref` is the newest version that needs it, empty where none does; `path` the file or folder that it is of a tree.
+    """
 
     ref: str
+    path: str
     digest: str
     problem: str
 

@@ -28,6 +28,7 @@ from mulle.data.model import (
     Version,
     VersionDetail,
 )
+from mulle.data.remotes import partial
 from mulle.data.sources import cursors
 from mulle.data.wired import Wired
 from mulle.hashing.tree import shown
@@ -68,7 +69,8 @@ class Seeing(Wired):
     def show(self, ref: str) -> VersionDetail:
         """A version with its columns, key and stored pieces, and where the dataset's source stands."""
         version = self.resolve(ref)
-        return msgspec.structs.replace(self._detail(version), collected=self.collected(version.dataset))
+        with partial.explained(self._catalog, version):
+            return msgspec.structs.replace(self._detail(version), collected=self.collected(version.dataset))
 
     def _detail(self, version: Version) -> VersionDetail:
         held = manifest.load(self._store, version.digest)
@@ -97,28 +99,33 @@ class Seeing(Wired):
         before, after = self.resolve(a), self.resolve(b)
         if not key and before.kind == after.kind == "table":
             key = tuple(manifest.load_table(self._store, after.digest).key)
-        return diff_versions(self._store, before, after, key)
+        with partial.explained(self._catalog, before, after):
+            return diff_versions(self._store, before, after, key)
 
     @verb("read")
     def rows(self, ref: str, limit: int = 20, offset: int = 0) -> RowPage:
         """Some rows of a version, in order."""
         version = self.resolve(ref)
         held = manifest.load_table(self._store, version.digest)
-        table = reading.page(self._store, held, offset, limit)
+        with partial.explained(self._catalog, version):
+            table = reading.page(self._store, held, offset, limit)
         rows = msgspec.to_builtins([[*row] for row in table.iter_rows()], enc_hook=str)
         return RowPage(ref=version.ref, total=version.rows, offset=offset, columns=schema_of(table), rows=rows)
 
     @verb("read")
     def verify(self) -> VerifyReport:
-        """Read every object of every version and compare it with its name."""
+        """Read every object and compare it with its name; say which version and path each damage is in."""
         with self._catalog.read() as tx:
             every = [each for summary in versions.summaries(tx) for each in versions.history(tx, summary.name)]
-        return verify.verify_versions(self._store, every)
+            partial = versions.partial(tx)
+        return verify.verify_versions(self._store, every, partial)
 
     @verb("read")
     def profile(self, ref: str) -> ProfileSummary:
         """The one-pass statistics of a version's columns; the profile behind them is kept after the first time."""
-        return summarise(profiles.profile_version(self._catalog, self._store, self.resolve(ref)))
+        version = self.resolve(ref)
+        with partial.explained(self._catalog, version):
+            return summarise(profiles.profile_version(self._catalog, self._store, version))
 
     def read(
         self,
@@ -129,7 +136,8 @@ class Seeing(Wired):
     ) -> pl.DataFrame:
         """The rows of a version in order, those with an event time in [start, end) where a bound is given."""
         version = ref if isinstance(ref, Version) else self.resolve(ref)
-        return reading.read_version(self._store, version.digest, columns, _instant(start), _instant(end))
+        with partial.explained(self._catalog, version):
+            return reading.read_version(self._store, version.digest, columns, _instant(start), _instant(end))
 
     def resolve(self, ref: str) -> Version:
         """The version that `NAME` or `NAME@VERSION` means: a number, digest, tag, branch, HEAD~1 or instant."""

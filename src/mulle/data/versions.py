@@ -17,7 +17,7 @@ from mulle.data.commits import commit_id
 from mulle.data.manifest import FilesManifest, Manifest
 from mulle.data.model import DatasetSummary, Version
 from mulle.data.refs import MAIN
-from mulle.data.tables import branch, dataset, dataset_version, removed_version, source_cursor, tag
+from mulle.data.tables import branch, dataset, dataset_version, partial_version, removed_version, source_cursor, tag
 from mulle.errors import DataError, unknown
 from mulle.verbs import current
 
@@ -236,6 +236,12 @@ def add(
     tx.execute(_INSERT, {name: getattr(version, name) for name in version.__struct_fields__})
     tx.node("dataset_version", f"dataset:{version.ref}", version.digest)
     return version
+
+
+def partial(tx: Tx) -> frozenset[str]:
+    """The references of the versions that were fetched in part only."""
+    rows = tx.all(select(partial_version.c.dataset, partial_version.c.number))
+    return frozenset(f"{row.dataset}@{row.number}" for row in rows)
 
 
 def last_number(tx: Tx, name: str) -> int:
