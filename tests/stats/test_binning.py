@@ -38,3 +38,13 @@ def test_counting_by_group() -> None:
     codes = np.array([[0, 1], [1, 1], [0, 0]])
     found = count(codes, np.array([0, 0, 1]), 2, 2)
     assert found.tolist() == [[[1, 1], [0, 2]], [[1, 0], [1, 0]]]
+
+
+def test_many_rows_are_placed_as_few_are() -> None:
+    rng = np.random.default_rng(0)
+    numbers = pl.Series("x", [*rng.normal(size=9_000), None, float("nan"), float("inf"), -float("inf")])
+    texts = pl.Series("c", [*(f"v{i}" for i in rng.integers(0, 30, 9_000)), None])
+    for column in (numbers, texts):
+        bins = fit(column)
+        few = [bins.codes(column.slice(place, 100)) for place in range(0, len(column), 100)]
+        assert bins.codes(column).tolist() == np.concatenate(few).tolist()

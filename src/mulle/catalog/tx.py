@@ -44,17 +44,17 @@ class Tx:
         """Run a statement; with a list of parameters, once for each of them."""
         return self.connection.execute(statement, parameters)
 
-    def all(self, statement: Executable) -> Sequence[Row[Any]]:
+    def all(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """All rows."""
-        return self.execute(statement).all()
+        return self.execute(statement, parameters).all()
 
-    def one(self, statement: Executable) -> Row[Any] | None:
+    def one(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
         """The first row, if there is one."""
-        return self.execute(statement).first()
+        return self.execute(statement, parameters).first()
 
-    def scalar(self, statement: Executable) -> Any:
+    def scalar(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any:
         """The first column of the first row; None when there is no row."""
-        return self.execute(statement).scalar()
+        return self.execute(statement, parameters).scalar()
 
     def new_id(self) -> str:
         """A fresh time-ordered id."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
 from mulle.catalog import Tx
 from mulle.delivery import rollouts
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mulle.delivery.world import World
 
 _COMPARING = (BetterThanChampion, NoSliceWorse)
+_JUDGED = select(func.max(verdict.c.version)).where(
+    verdict.c.deployment == bindparam("deployment"), verdict.c.model == bindparam("model")
+)
 _EMPTY = Report({}, {}, [], "binary", "")
 
 
@@ -55,10 +58,8 @@ def judge_candidates(world: World, champions: Mapping[str, ModelVersion]) -> lis
 def _unjudged(tx: Tx, definition: DeploymentDefinition) -> int | None:
     """The newest version of the deployment's model, unless it was judged."""
     number = newest(tx, definition.model)
-    chosen = select(func.max(verdict.c.version)).where(
-        verdict.c.deployment == definition.name, verdict.c.model == definition.model
-    )
-    return number if number > int(tx.scalar(chosen) or 0) else None
+    place = {"deployment": definition.name, "model": definition.model}
+    return number if number > int(tx.scalar(_JUDGED, place) or 0) else None
 
 
 def judge_version(

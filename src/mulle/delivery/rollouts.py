@@ -33,6 +33,7 @@ Verdicts: TypeAlias = list[GateVerdict]
 
 OPEN = ("active", "watching")
 _FEWEST_LABELS = 200
+_OPENED = select(rollout).where(rollout.c.status.in_(OPEN)).order_by(rollout.c.started, rollout.c.id)
 
 
 class RolloutService:
@@ -103,8 +104,7 @@ def _load(tx: Tx, rollout_id: str) -> Rollout:
 
 def opened(tx: Tx) -> list[Rollout]:
     """The rollouts that are under way or watched, the oldest first."""
-    chosen = select(rollout).where(rollout.c.status.in_(OPEN)).order_by(rollout.c.started, rollout.c.id)
-    return [as_rollout(row) for row in tx.all(chosen)]
+    return [as_rollout(row) for row in tx.all(_OPENED)]
 
 
 def begin(tx: Tx, made: GateVerdict, former: str) -> Rollout:
@@ -272,13 +272,14 @@ def _lacking(world: World, one: Rollout, mine: int, others: int) -> int:
 def _gain(world: World, one: Rollout, now: datetime) -> Interval | None:
     """Candidate against champion on the keys that both answered (in the shadow) and whose labels have come."""
     columns = ["key", "model", "role", "score"]
-    known = world.predictions.join_labels(one.deployment, one.started, now, columns)
+    candidate = world.registry.show(one.ref)
+    known = world.predictions.join_labels(one.deployment, one.started, now, columns, inputs=candidate.inputs)
     mine = known.filter((pl.col("model") == one.ref) & (pl.col("role") == SHADOW))
     theirs = known.filter((pl.col("model") == one.former) & (pl.col("role") != SHADOW))
     both = mine.join(theirs.select("key", former="score"), on="key", how="inner").unique("key", maintain_order=True)
     if both.height < _FEWEST_LABELS:
         return None
-    task = world.registry.show(one.ref).task
+    task = candidate.task
     truth = both.get_column("label").cast(pl.Float64, strict=False)
     if task not in ("binary", "regression") or truth.null_count():
         return None

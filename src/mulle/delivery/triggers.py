@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mulle.catalog import Catalog, Tx
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mulle.delivery.world import World
+
+_MEMORY = select(trigger_memory.c.memory).where(trigger_memory.c.pipeline == bindparam("pipeline"))
+_ASKED = select(demand.c.pipeline).distinct()
+_DEMANDS = (
+    select(demand)
+    .where(demand.c.pipeline == bindparam("pipeline"), demand.c.number > bindparam("after"))
+    .order_by(demand.c.number)
+)
+_PENDING = select(firing).where(firing.c.status == "pending").order_by(firing.c.number)
 
 Triggers: TypeAlias = list[TriggerSummary]
 Firings: TypeAlias = list[Firing]
@@ -83,7 +92,7 @@ class TriggerService:
 
 def recall(tx: Tx, pipeline: str) -> rule.Memory | None:
     """What a pipeline's trigger remembers; None before its first turn."""
-    found = tx.scalar(select(trigger_memory.c.memory).where(trigger_memory.c.pipeline == pipeline))
+    found = tx.scalar(_MEMORY, {"pipeline": pipeline})
     return None if found is None else msgspec.convert(found, rule.Memory)
 
 
@@ -111,7 +120,7 @@ def weigh(world: World, now: datetime, champions: Mapping[str, str]) -> Weighed:
     """
     alerts, rows = {}, _rows(world)
     with world.catalog.read() as tx:
-        asked = {row.pipeline for row in tx.all(select(demand.c.pipeline).distinct())}
+        asked = {row.pipeline for row in tx.all(_ASKED)}
         names = [*world.rules.triggers, *sorted(asked - set(world.rules.triggers))]
         memories = {name: recall(tx, name) for name in names}
         demands = {name: _demands(tx, name, memories[name]) for name in names}
@@ -155,8 +164,8 @@ def _rows(world: World) -> dict[str, int]:
 
 def _demands(tx: Tx, pipeline: str, memory: rule.Memory | None) -> list[rule.DemandFact]:
     after = memory.asked if memory is not None else 0
-    chosen = select(demand).where(demand.c.pipeline == pipeline, demand.c.number > after).order_by(demand.c.number)
-    return [rule.DemandFact(row.number, row.event, row.reason) for row in tx.all(chosen)]
+    rows = tx.all(_DEMANDS, {"pipeline": pipeline, "after": after})
+    return [rule.DemandFact(row.number, row.event, row.reason) for row in rows]
 
 
 def _fact(one: Alert, champions: Mapping[str, str]) -> rule.AlertFact:
@@ -189,8 +198,7 @@ def _record(catalog: Catalog, name: str, before: rule.Memory | None, decision: r
 
 def pending(tx: Tx) -> list[Firing]:
     """The firings whose run has not ended, the oldest first: after a crash they are taken up again."""
-    chosen = select(firing).where(firing.c.status == "pending").order_by(firing.c.number)
-    return [as_firing(row) for row in tx.all(chosen)]
+    return [as_firing(row) for row in tx.all(_PENDING)]
 
 
 def perform(world: World, waiting: Sequence[Firing]) -> list[Firing]:

@@ -56,5 +56,5 @@ def _values(rows: pl.DataFrame, names: Sequence[str], mean: npt.NDArray[np.float
 
 def _squares(values: npt.NDArray[np.float64], distance: Distance) -> npt.NDArray[np.float64]:
     placed = (values - np.asarray(distance.mean)) @ np.asarray(distance.whiten)
-    found: npt.NDArray[np.float64] = np.square(placed).sum(axis=1)
+    found: npt.NDArray[np.float64] = np.einsum("ij,ij->i", placed, placed)
     return found

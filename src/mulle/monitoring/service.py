@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import polars as pl
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mulle.catalog import Catalog, Tx
@@ -34,6 +34,16 @@ REPEAT = timedelta(days=7)
 """The same watch over the same champion tells again only after this long."""
 
 _QUALITY_LOOKS = 7
+_KEYS = ["deployment", "watch"]
+_STATES = select(monitor_state).where(monitor_state.c.deployment == bindparam("deployment"))
+_CURSORS = select(monitor_state.c.watch, monitor_state.c.cursor).where(
+    monitor_state.c.deployment == bindparam("deployment")
+)
+_ADDED = upsert(monitor_state)
+_KEEP = _ADDED.on_conflict_do_update(
+    index_elements=_KEYS,
+    set_={name: _ADDED.excluded[name] for name in ("champion", "cursor", "reading", "state")},
+)
 _ALERT_COLUMNS = [name for name in Alert.__struct_fields__ if name != "number"]
 
 
@@ -156,8 +166,7 @@ class Monitoring:
         raised = []
         for one in serving:
             with self.catalog.read() as tx:
-                chosen = select(monitor_state).where(monitor_state.c.deployment == one.deployment)
-                states = {row.watch: row for row in tx.all(chosen)}
+                states = {row.watch: row for row in tx.all(_STATES, {"deployment": one.deployment})}
             rows = _Rows(self.predictions, one, now)
             looks = []
             for watch in watches.get(one.deployment, ()):
@@ -232,22 +241,19 @@ class Monitoring:
         return report if report is not None and report.rows is not None else None
 
     def _record(self, serving: Serving, looks: Sequence[tuple[str, Any, Outcome]], now: datetime) -> Alerts:
-        raised = []
         with self.catalog.write() as tx:
-            for name, before, outcome in looks:
-                place = (monitor_state.c.deployment == serving.deployment, monitor_state.c.watch == name)
-                current = tx.one(select(monitor_state.c.cursor, monitor_state.c.champion).where(*place))
-                if current is not None and (before is None or current.cursor != before.cursor):
-                    continue
-                values = {"champion": serving.champion.ref, "cursor": now, "reading": outcome.reading}
-                values["state"] = outcome.state
-                statement = upsert(monitor_state).values(deployment=serving.deployment, watch=name, **values)
-                keys = ["deployment", "watch"]
-                tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
-                fresh = _untold(tx, serving, name, outcome, now)
-                if fresh:
-                    raised.append(_raise(tx, serving, name, outcome))
-        return raised
+            current = {row.watch: row.cursor for row in tx.all(_CURSORS, {"deployment": serving.deployment})}
+            # a watch that another process let look meanwhile is left out
+            fresh = [one for one in looks if current.get(one[0]) == (None if one[1] is None else one[1].cursor)]
+            states = [
+                {"deployment": serving.deployment, "watch": name, "champion": serving.champion.ref, "cursor": now}
+                | {"reading": outcome.reading, "state": outcome.state}
+                for name, _, outcome in fresh
+            ]
+            if states:
+                tx.execute(_KEEP, states)
+            told = [(name, outcome) for name, _, outcome in fresh if _untold(tx, serving, name, outcome, now)]
+            return [_raise(tx, serving, name, outcome) for name, outcome in told]
 
 
 class _Rows:
@@ -273,7 +279,8 @@ class _Rows:
     def labelled(self, since: datetime) -> pl.DataFrame:
         """The champion's answers since an instant whose labels are known now."""
         columns = ["at", "model", "role", "score"]
-        found = self._predictions.join_labels(self._serving.deployment, since, self._now, columns)
+        inputs = self._serving.champion.inputs
+        found = self._predictions.join_labels(self._serving.deployment, since, self._now, columns, inputs=inputs)
         return self._given(found)
 
     def _given(self, found: pl.DataFrame) -> pl.DataFrame:

@@ -101,13 +101,14 @@ class PredictionLog:
         return _patiently(lambda: self._newest(deployment, limit, revision, needed))
 
     def _newest(self, deployment: str, limit: int, revision: int | None, columns: Sequence[str] | None) -> pl.DataFrame:
-        spooled = self._spooled()
-        found = [_given(spooled.filter(pl.col("deployment") == deployment), revision, columns)]
+        spooled, found = self._spooled(), []
+        if spooled.height:
+            found.append(_given(spooled.filter(pl.col("deployment") == deployment), revision, columns))
         for one in sorted(self._shelf.listed(deployment), key=lambda file: file.high, reverse=True):
             if sum(part.height for part in found) >= limit and microseconds(_nth_newest(found, limit)) > one.high:
                 break
             found.append(_given(self._shelf.get(one), revision, columns))
-        return files.once(files.joined([part for part in found if part.height])).reverse().head(limit)
+        return files.once(files.joined([part for part in found if part.height])).tail(limit).reverse()
 
     def find(self, prediction: str) -> pl.DataFrame:
         """The one answer of that id, or an empty table."""

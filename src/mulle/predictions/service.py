@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import polars as pl
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mulle.catalog import Catalog
@@ -37,6 +37,10 @@ Answers: TypeAlias = list[LoggedAnswer]
 Labelled: TypeAlias = list[LabelledPrediction]
 Qualities: TypeAlias = list[QualityPoint]
 
+_GIVEN = select(feedback.c.prediction, feedback.c.label, feedback.c.at).where(
+    feedback.c.deployment == bindparam("deployment"), feedback.c.at <= bindparam("now")
+)
+
 
 class Predictions:
     """Answers and their truth.
@@ -47,6 +51,7 @@ class Predictions:
         registry: says where a model's labels come from.
         data: where labelled rows are read from.
         deployments: the names of the deployments there are; those that have answered where it is not given.
+        known: labels that were read, shared between catalogs of one process; its own when None.
     """
 
     plane = "predictions"
@@ -58,12 +63,15 @@ class Predictions:
         registry: Registry,
         data: truth.Rows,
         deployments: Callable[[], Iterable[str]] | None = None,
+        *,
+        known: truth.KnownLabels | None = None,
     ) -> None:
         self.catalog = catalog
         self.log = log
         self.registry = registry
         self.data = data
         self._deployments = deployments or log.deployments
+        self._labels = known or truth.KnownLabels()
         self._taught: dict[str, Inputs] = {}
 
     @verb("read")
@@ -159,14 +167,18 @@ class Predictions:
         since: datetime | None = None,
         until: datetime | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        inputs: Inputs | None = None,
     ) -> pl.DataFrame:
         """The answers of [since, until) whose label is known now: the columns of `scan`, `label` and `labelled`.
 
         A label is known once its row's event time and the dataset's label delay have passed, or when it was given by
-        `feedback`. `labelled` is when it became known.
+        `feedback`. `labelled` is when it became known. `inputs` says where labels come from; by default those of the
+        model that answered last.
         """
         found = self.log.scan(deployment, since, until, columns if columns is None else _with(columns, "id", "key"))
-        known = truth.known_labels(self.data, self._inputs(deployment), self.catalog.clock.now(), since)
+        taught = self._inputs(deployment) if inputs is None else inputs
+        known = self._labels.at(self.data, taught, self.catalog.clock.now(), since)
         return truth.joined(found, known, self._given(deployment))
 
     def _found(self, id_: str) -> pl.DataFrame:
@@ -188,11 +200,8 @@ class Predictions:
         return self._taught[model]
 
     def _given(self, deployment: str) -> pl.DataFrame:
-        chosen = select(feedback.c.prediction, feedback.c.label, feedback.c.at).where(
-            feedback.c.deployment == deployment, feedback.c.at <= self.catalog.clock.now()
-        )
         with self.catalog.read() as tx:
-            rows = tx.all(chosen)
+            rows = tx.all(_GIVEN, {"deployment": deployment, "now": tx.now})
         if not rows:
             return pl.DataFrame()
         return pl.DataFrame({
@@ -205,7 +214,7 @@ class Predictions:
         deployment, at = table.item(0, "deployment"), table.item(0, "at")
         inputs = self._inputs_of(table.item(0, "model"))
         given = self._given(deployment)
-        known = truth.known_labels(self.data, inputs, self.catalog.clock.now(), at)
+        known = self._labels.at(self.data, inputs, self.catalog.clock.now(), at)
         found = truth.joined(table.select("id", "key"), known, given)
         return (found.item(0, "label"), found.item(0, "labelled")) if found.height else None
 

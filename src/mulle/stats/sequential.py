@@ -16,7 +16,7 @@ floor (population stability index; higher for features that are unsteady by natu
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -78,10 +78,15 @@ def log_e_values(counts: npt.NDArray[np.generic], shares: Array, concentration: 
 
 
 def _log_probability(counts: Array, rows: Array, shares: Array, concentration: Array) -> Array:
-    """Of one sequence with these counts under Dirichlet-multinomial(concentration x shares)."""
-    real = shares > 0
-    prior = np.where(real, shares, 1.0) * concentration[..., None]
-    terms = np.where(real, log_gamma(prior + counts) - log_gamma(prior), 0.0)
+    """Of one sequence with these counts under Dirichlet-multinomial(concentration x shares).
+
+    A bin without rows adds nothing, and most bins of a short window have none: they are left out.
+    """
+    held = np.nonzero((counts > 0) & (shares > 0))
+    features: tuple[Any, ...] = (..., *held[:-1])
+    prior = shares[held[-2:]] * concentration[features]
+    terms = np.zeros((*concentration.shape, shares.shape[-1]))
+    terms[(*features, held[-1])] = log_gamma(prior + counts[held]) - log_gamma(prior)
     found: Array = terms.sum(axis=-1) - log_gamma(concentration + rows) + log_gamma(concentration)
     return found
 
@@ -113,11 +118,12 @@ def concentrations(blocks: Counts, shares: Array, limit: float) -> Array:
     usable = rows > 1
     if int(usable.sum()) < _FEWEST_BLOCKS:
         return np.full(len(shares), np.inf)
-    seen, rows = blocks[usable].astype(np.float64), rows[usable]
-    expected = rows[:, None, None] * shares
     real = shares > 0
-    squares = np.where(real, np.square(seen - expected) / np.where(real, expected, 1.0), 0.0).sum(axis=-1)
-    freedom = np.maximum(real.sum(axis=-1) - 1, 1)
+    seen, rows = blocks[usable][:, real].astype(np.float64), rows[usable]  # bins only, features one after the other
+    expected = rows[:, None] * shares[real]
+    bins = real.sum(axis=-1)
+    squares = np.add.reduceat(np.square(seen - expected) / expected, np.cumsum(bins) - bins, axis=1)
+    freedom = np.maximum(bins - 1, 1)
     excess = squares.mean(axis=0) / freedom - 1
     spread = squares.std(axis=0) / freedom / np.sqrt(len(rows))
     sure = np.where(excess > 2 * spread, excess + 2 * spread, np.maximum(excess, 0))
@@ -146,8 +152,10 @@ def steadiness(blocks: Sequence[Counts], shares: Array, limit: float, floor: flo
     for cut in blocks:
         here = concentrations(cut, shares, limit)
         known = np.where(np.isinf(here), known, here)
-        largest = _largest_effects(cut, shares)
-        own = np.where(known < limit * _UNSTEADY, np.maximum(floor, _BEYOND * largest), floor)
+        own = np.full(len(shares), floor)
+        unsteady = known < limit * _UNSTEADY
+        if unsteady.any():
+            own[unsteady] = np.maximum(floor, _BEYOND * _largest_effects(cut[:, unsteady], shares[unsteady]))
         found.append(known.tolist())
         floors.append(own.tolist())
     return Steadiness(found, floors)

@@ -11,6 +11,7 @@ from mulle.delivery.world import Collected, NoRequests, Rules, World
 from mulle.monitoring.service import Learned, Monitoring
 from mulle.pipelines import Controller, Memo
 from mulle.predictions import PredictionLog, Predictions
+from mulle.predictions.labels import KnownLabels
 from mulle.registry import Registry
 from mulle.serving import Deployments
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mulle.registry import ModelVersion
     from mulle.workspace.facade import Workspace
     from mulle.workspace.project import Project
+
+_KEPT_LABELS = 32
 
 
 class Starting:
@@ -37,8 +40,11 @@ class Starting:
 
 
 def forks(ws: Workspace, executor: Executor) -> Worlds:
-    """Makes the worlds of a workspace's forks; what monitors learn of a champion is learned once for all of them."""
-    learned = Learned()
+    """Makes the worlds of a workspace's forks.
+
+    What monitors learn of a champion, and which labels are known when, is found out once for all of them.
+    """
+    learned, known = Learned(), KnownLabels(_KEPT_LABELS)
     memo = Memo(ws.catalog)
 
     def world(catalog: Catalog, clock: VirtualClock, ids: Ids, directory: Path, rules: Rules) -> World:
@@ -48,7 +54,7 @@ def forks(ws: Workspace, executor: Executor) -> Worlds:
         registry = Registry(catalog, ws.store, ws.signer, ws.root / "tmp" / "bundles", convert=False)
         log = PredictionLog(None, None)
         deployments = Deployments(catalog, registry, directory / "serving", prepare=False, log=log)
-        predictions = Predictions(catalog, log, registry, data, deployments.names)
+        predictions = Predictions(catalog, log, registry, data, deployments.names, known=known)
         controller = Controller(
             catalog=catalog,
             store=ws.store,

@@ -77,29 +77,20 @@ class ReplayedRequests:
         except Exception:  # noqa: BLE001 - a model may raise anything; as in the data plane, nothing is logged then
             self.failed += high - low if places is None else len(places)
             return
-        ids = self._questions.shadow_ids if role == SHADOW else self._questions.ids
-        said = {f"{OUTPUT}{name}": _series(values) for name, values in outputs.items()}
         rows = high - low
-        table = pl.DataFrame({
-            "id": ids.slice(low, rows),
-            "at": self._questions.at.slice(low, rows),
-            "deployment": pl.Series([self._deployment] * rows),
-            "revision": pl.Series(np.full(rows, revision.number)),
-            "model": pl.Series([revision.model] * rows),
-            "role": pl.Series([role] * rows),
-            "key": self._questions.keys.slice(low, rows),
-            "score": pl.Series(scores),
-            "latency_us": pl.Series(np.zeros(rows, dtype=np.int64)),
-            **said,
-        })  # fmt: skip
-        table = table.hstack(self._questions.inputs(names, low, high))
+        said = {"deployment": self._deployment, "revision": revision.number, "model": revision.model, "role": role}
+        told = [pl.Series(name, [value]).new_from_index(0, rows) for name, value in said.items()]
+        told += [pl.Series("score", scores)]
+        told += [_series(f"{OUTPUT}{name}", values) for name, values in outputs.items()]
+        table = self._questions.asked(names).slice(low, rows).hstack(told)
+        if role == SHADOW:
+            table.replace_column(0, self._questions.shadow_ids.slice(low, rows).alias("id"))
         self._predictions.append(self._deployment, table if places is None else table[places])
 
 
-def _series(values: Any) -> pl.Series:
-    if values.ndim > 1:
-        return pl.Series(values.tolist())
-    return pl.Series(values.tolist()) if values.dtype == object else pl.Series(values)
+def _series(name: str, values: Any) -> pl.Series:
+    plain = values.ndim > 1 or values.dtype == object
+    return pl.Series(name, values.tolist() if plain else values)
 
 
 def _primary(plan: DeploymentPlan) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from mulle.serving.plan import RevisionPlan
     from mulle.store import ObjectStore
 
-_BLOCK = 1024
+_BLOCK_ROWS = 256
 _KEPT_BLOCKS = 4096
 Places = npt.NDArray[np.int64]
 
@@ -53,7 +54,7 @@ class Questions:
         self.ids = _ids(self.micros, "8")
         self.shadow_ids = _ids(self.micros, "9")
         self._columns: dict[tuple[Any, ...], dict[str, Any]] = {}
-        self._inputs = pl.DataFrame()
+        self._asked: dict[tuple[str, ...], pl.DataFrame] = {}
 
     @property
     def count(self) -> int:
@@ -72,11 +73,15 @@ class Questions:
             self._columns[place] = columns_of(self.rows, signature)
         return self._columns[place]
 
-    def inputs(self, names: Sequence[str], low: int, high: int) -> pl.DataFrame:
-        """Inputs as the prediction log names them."""
-        if self._inputs.columns != [f"{INPUT}{name}" for name in names]:
-            self._inputs = self.rows.select([pl.col(name).alias(f"{INPUT}{name}") for name in names])
-        return self._inputs.slice(low, high - low)
+    def asked(self, names: Sequence[str]) -> pl.DataFrame:
+        """What the prediction log says of every question, whoever answers it: id, at, key, latency and the inputs."""
+        place = tuple(names)
+        if place not in self._asked:
+            same = {"id": self.ids, "at": self.at, "key": self.keys}
+            unmeasured = pl.zeros(self.count, dtype=pl.Int64, eager=True)
+            inputs = {f"{INPUT}{name}": self.rows.get_column(name) for name in names}
+            self._asked[place] = pl.DataFrame({**same, "latency_us": unmeasured, **inputs})
+        return self._asked[place]
 
 
 def gather(
@@ -106,19 +111,46 @@ def _ids(micros: Places, variant: str) -> pl.Series:
     return pl.Series(found, dtype=pl.String)
 
 
-class Answers:
-    """What models answer to the questions: computed in blocks, once for each model, whoever serves it."""
+def edges(questions: Questions, instants: Iterable[datetime]) -> list[int]:
+    """Where blocks of questions begin and end: at these instants, with at least a few hundred questions in each.
 
-    def __init__(self, questions: Questions, signer: Sealer | None) -> None:
+    Args:
+        questions: all of them.
+        instants: when data arrives: traffic moves when the wheel turns, and it turns mostly then.
+    """
+    found = [0]
+    for place in sorted({questions.before(instant) for instant in instants}):
+        if place - found[-1] >= _BLOCK_ROWS:
+            found.append(place)
+    if found[-1] < questions.count:
+        found.append(questions.count)
+    return found
+
+
+class Answers:
+    """What models answer to the questions: computed in blocks, once for each model, whoever serves it.
+
+    The blocks do not depend on who asks: a model whose last digit depends on how many rows it is given at once
+    answers every policy, and every replay, alike.
+
+    Args:
+        questions: all of them.
+        signer: vouches for the pickled models of this workspace.
+        instants: where blocks may end; see `edges`.
+    """
+
+    def __init__(self, questions: Questions, signer: Sealer | None, instants: Iterable[datetime]) -> None:
         self.questions = questions
         self._signer = signer
+        self._edges = edges(questions, instants)
         self._predictors: OrderedDict[str, Predictor] = OrderedDict()
         self._blocks: OrderedDict[tuple[str, int], tuple[dict[str, Any], npt.NDArray[np.float64]]] = OrderedDict()
 
     def of(self, plan: RevisionPlan, low: int, high: int) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
         """Outputs and scores of a revision for the questions [low, high). A model may raise anything."""
-        blocks = [self._block(plan, place) for place in range(low // _BLOCK, (high - 1) // _BLOCK + 1)]
-        offset = (low // _BLOCK) * _BLOCK
+        first, last = bisect_right(self._edges, low) - 1, bisect_left(self._edges, high)
+        blocks = [self._block(plan, place) for place in range(first, last)]
+        offset = self._edges[first]
         cut = slice(low - offset, high - offset)
         names = list(blocks[0][0])
         if len(blocks) == 1:
@@ -135,7 +167,7 @@ class Answers:
         found = self._blocks.get(key)
         if found is None:
             predictor = self._predictor(plan)
-            low, high = place * _BLOCK, min((place + 1) * _BLOCK, self.questions.count)
+            low, high = self._edges[place : place + 2]
             columns = {name: values[low:high] for name, values in self.questions.columns(predictor.signature).items()}
             outputs = predictor.predict(columns, high - low)
             found = (outputs, np.asarray(scores_for_log(outputs), dtype=np.float64))

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 SOONEST = timedelta(minutes=1)
 _ALL = 1_000_000
 
-Tell = Callable[[datetime], None]
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -87,29 +85,48 @@ class Meter:
         return result
 
 
-def live(world: World, clock: VirtualClock, stage: Stage, tell: Tell) -> Lived:
-    """Turn the wheel until the end. The world is a fork's; clock, arrivals and requests are replaced, nothing else."""
-    meter = Meter(world.start, world.registry)
-    arrivals = ReplayedArrivals(world.data, stage.timelines)
-    name = stage.deployment.name
-    requests = ReplayedRequests(name, world.deployments, world.predictions, stage.answers)
-    replayed = replace(world, arrivals=arrivals, requests=requests, start=meter, stopwatch=unmeasured)
-    lived = Lived(np.zeros(0))
-    while True:
-        report = turn(replayed)
+class Life:
+    """One policy's wheel, turned until the end.
+
+    The world is a fork's; clock, arrivals and requests are replaced, nothing else.
+    """
+
+    def __init__(self, world: World, clock: VirtualClock, stage: Stage) -> None:
+        self._clock = clock
+        self._stage = stage
+        self._meter = Meter(world.start, world.registry)
+        name = stage.deployment.name
+        arrivals = ReplayedArrivals(world.data, stage.timelines)
+        requests = ReplayedRequests(name, world.deployments, world.predictions, stage.answers)
+        self._world = replace(world, arrivals=arrivals, requests=requests, start=self._meter, stopwatch=unmeasured)
+        self._lived = Lived(np.zeros(0))
+
+    @property
+    def now(self) -> datetime:
+        """How far it has come."""
+        return self._clock.now()
+
+    def turn(self) -> bool:
+        """Turn once and go on to when there is something to do again; False at the end."""
+        report = turn(self._world)
+        lived = self._lived
         lived.answered += report.answered
         lived.retrainings += sum(one.status == "succeeded" for one in report.fired)
         lived.events += _happenings(report)
-        tell(clock.now())
-        if clock.now() >= stage.end:
-            break
-        wake = report.wake if report.wake is not None else stage.end
-        clock.set(min(stage.end, max(wake, clock.now() + SOONEST)))
-    lived.scores = scores_of(world.predictions, name, stage.answers.questions)
-    lived.trainings, lived.cpu_seconds = meter.trainings, meter.total
-    lived.champion_as_of = _champion_as_of(world, name)
-    _count(world, lived)
-    return lived
+        if self.now >= self._stage.end:
+            return False
+        wake = report.wake if report.wake is not None else self._stage.end
+        self._clock.set(min(self._stage.end, max(wake, self.now + SOONEST)))
+        return True
+
+    def lived(self) -> Lived:
+        """What its time left behind, once it is over."""
+        name, lived = self._stage.deployment.name, self._lived
+        lived.scores = scores_of(self._world.predictions, name, self._stage.answers.questions)
+        lived.trainings, lived.cpu_seconds = self._meter.trainings, self._meter.total
+        lived.champion_as_of = _champion_as_of(self._world, name)
+        _count(self._world, lived)
+        return lived
 
 
 def _champion_as_of(world: World, deployment: str) -> datetime | None:

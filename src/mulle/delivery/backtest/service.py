@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,11 +17,12 @@ from sqlalchemy import insert, select
 from mulle.catalog import Catalog
 from mulle.clock import ClockIds, Ids, VirtualClock
 from mulle.delivery.backtest import policies as named
+from mulle.delivery.backtest.abreast import turn_abreast
 from mulle.delivery.backtest.history import DAY, ReplayedArrivals, Timeline, forget, timelines
 from mulle.delivery.backtest.measuring import Weeks, mean, regret
 from mulle.delivery.backtest.model import BacktestReport, BacktestSummary, PolicyReport
 from mulle.delivery.backtest.questions import Answers, gather
-from mulle.delivery.backtest.running import Lived, Stage, first_champion, live, unmeasured
+from mulle.delivery.backtest.running import Life, Lived, Stage, first_champion, unmeasured
 from mulle.delivery.declare import Cause, DeploymentDefinition, TriggerDefinition
 from mulle.delivery.tables import backtest
 from mulle.delivery.world import NoRequests, Rules, World
@@ -40,7 +41,6 @@ Backtests: TypeAlias = list[BacktestSummary]
 Policies: TypeAlias = Sequence[str] | Mapping[str, Sequence[Cause]]
 Progress: TypeAlias = Callable[[str, float | None, float | None], None]
 
-_THREADS = 2
 _WEEK = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -176,40 +176,35 @@ class BacktestService:
         newest = {name: timeline.versions[-1] for name, timeline in history.items()}
         joined = [(view, newest[view.source.name]) for view in views]
         questions = gather(self.store, world.data, (dataset, newest[dataset.name]), joined, (start, end))
-        answers = Answers(questions, self.signer)
+        arriving = [instant for timeline in history.values() for instant in timeline.instants]
+        answers = Answers(questions, self.signer, arriving)
         return Stage(declared, pipeline, start, end, seed, history, answers, base, folder)
 
     def _live(
         self, stage: Stage, rules: Rules, chosen: Mapping[str, Sequence[Cause]], oracle: timedelta, tell: Progress
     ) -> dict[str, Lived]:
-        """Every policy and the oracle, two at a time: while one waits for a training, another goes on."""
+        """Every policy and the oracle, side by side."""
         every = {named.ORACLE: named.oracle_rules(rules, stage.pipeline, stage.deployment, oracle)}
         every |= {name: named.rules_for(rules, stage.pipeline, stage.deployment, on) for name, on in chosen.items()}
-        days = max((stage.end - stage.start) / DAY, 1.0)
-        reached = dict.fromkeys(every, 0.0)
+        whole = round(max((stage.end - stage.start) / DAY, 1.0) * len(every), 1)
+        with ExitStack() as forks:
+            lives = {name: self._life(stage, name, rules, forks) for name, rules in every.items()}
 
-        def one(name: str) -> Lived:
-            def told(now: datetime) -> None:
-                reached[name] = (now - stage.start) / DAY
-                tell(f"replaying {', '.join(every)}", round(sum(reached.values()), 1), round(days * len(every), 1))
+            def told() -> None:
+                done = sum((one.now - stage.start) / DAY for one in lives.values())
+                tell(f"replaying {', '.join(every)}", round(done, 1), whole)
 
-            return self._policy(stage, name, every[name], told)
+            turn_abreast(lives, told)
+            return {name: one.lived() for name, one in lives.items()}
 
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="mulle-backtest") as pool:
-            found = {name: pool.submit(one, name) for name in every}
-            return {name: future.result() for name, future in found.items()}
-
-    def _policy(self, stage: Stage, name: str, rules: Rules, tell: Callable[[datetime], None]) -> Lived:
+    def _life(self, stage: Stage, name: str, rules: Rules, forks: ExitStack) -> Life:
+        """A policy's wheel in a fork of its own, which is let go of with `forks`."""
         clock = VirtualClock(stage.start)
         ids = ClockIds(clock, int(digest_value([stage.seed, name])[3:15], 16))
         fork = stage.base.fork(stage.folder / f"{digest_value(name)[3:15]}.db", clock, ids)
-        directory = stage.folder / digest_value(name)[3:15]
-        try:
-            world = self.worlds(fork, clock, ids, directory, rules)
-            return live(world, clock, stage, tell)
-        finally:
-            fork.close()
-            shutil.rmtree(directory, ignore_errors=True)
+        forks.callback(fork.close)
+        world = self.worlds(fork, clock, ids, stage.folder / digest_value(name)[3:15], rules)
+        return Life(world, clock, stage)
 
     @leasing(lambda self, _: self.store)
     def _kept(self, report: BacktestReport) -> BacktestReport:
