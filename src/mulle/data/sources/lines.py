@@ -85,6 +85,9 @@ class LinesSource:
                         moved = True  # it was rotated just now: look again for where the lines go on
                         break
                     begun = Stand(read=True) if one.fresh else stand
+                    if not stand.read and not one.size:  # from now on it is known which file was looked at first
+                        yield Batch(state=begun.after(file, b"", ()).state(), message="nothing yet")
+                        return
                     for batch in self._of_file(one.path.name, file, begun, place, last=number + 1 == len(reading)):
                         place, stand = place.learned(batch.rows), Stand.of(batch.state)
                         yield replace(batch, message=batch.message + gap)
@@ -102,11 +105,16 @@ class LinesSource:
         present = _reading(path, fresh=True)  # before its neighbours, so that a rotation in between is noticed
         if not stand.read:
             return present
-        if present and _is_in(stand, path):
+        if present and _is_in(stand, path, moved=False):
             return [replace(present[0], fresh=False)]
         beside = [each for each in _neighbours(path) if each.is_file()]
         around = sorted(beside, key=lambda each: each.stat().st_mtime_ns)
-        at = next((number for number, each in enumerate(around) if _is_in(stand, each)), None)
+        places = [
+            number for moved in (False, True) for number, each in enumerate(around) if _is_in(stand, each, moved=moved)
+        ]
+        at = places[0] if places else None
+        if at is None and present and _is_in(stand, path, moved=True):
+            return [replace(present[0], fresh=False)]
         following = [] if at is None else [one for each in around[at + 1 :] for one in _reading(each, fresh=True)]
         fresh = [one for one in [*following, *present] if one.size]
         if at is not None:
@@ -168,6 +176,9 @@ class LinesSource:
             yield _batch(found, {"lines": stand.lines}, "standard input", live=True)
 
 
+_RECORDED = ("offset", "lines", "head", "head_size", "tail", "inode")
+
+
 @dataclass(frozen=True)
 class Stand:
     """How far a file was read: bytes and lines, and what tells the file again."""
@@ -178,6 +189,7 @@ class Stand:
     head: str = ""
     head_size: int = 0
     tail: str = ""
+    inode: int = 0
     read: bool = field(default=False, compare=False)
 
     @classmethod
@@ -185,25 +197,25 @@ class Stand:
         """As it was recorded."""
         if "offset" not in state:
             return cls()
-        names = ("offset", "lines", "head", "head_size", "tail")
-        return cls(**{name: state[name] for name in names}, header=tuple(state["header"]), read=True)
+        return cls(**{name: state[name] for name in _RECORDED}, header=tuple(state["header"]), read=True)
 
     def state(self) -> dict[str, Any]:
         """As it is recorded."""
-        names = ("offset", "lines", "head", "head_size", "tail")
-        return {**{name: getattr(self, name) for name in names}, "header": list(self.header)}
+        return {**{name: getattr(self, name) for name in _RECORDED}, "header": list(self.header)}
 
     def after(self, file: BinaryIO, part: bytes, header: tuple[str, ...]) -> Stand:
         """After so many bytes more of a file."""
         offset, place = self.offset + len(part), file.tell()
-        head_size = min(offset, _HEAD)
-        head, tail = _digest(file, 0, head_size), _digest(file, max(0, offset - _TAIL), offset)
+        size, inode = min(offset, _HEAD), os.fstat(file.fileno()).st_ino
+        head, tail = _digest(file, 0, size), _digest(file, max(0, offset - _TAIL), offset)
         file.seek(place)
-        return Stand(offset, self.lines + part.count(b"\n"), header, head, head_size, tail, read=True)
+        lines = self.lines + part.count(b"\n")
+        return Stand(offset, lines, header, head, size, tail, inode, read=True)
 
-    def is_in(self, file: BinaryIO) -> bool:
-        """Whether a file begins with what was read."""
-        if os.fstat(file.fileno()).st_size < self.offset:
+    def is_in(self, file: BinaryIO, *, moved: bool = True) -> bool:
+        """Whether a file begins with what was read; and is the same one, unless it may have been copied (`moved`)."""
+        status = os.fstat(file.fileno())
+        if status.st_size < self.offset or (status.st_ino != self.inode and (not moved or self.offset == 0)):
             return False
         same_head = _digest(file, 0, self.head_size) == self.head
         return same_head and _digest(file, max(0, self.offset - _TAIL), self.offset) == self.tail
@@ -239,9 +251,9 @@ def _opened(one: _Reading) -> Iterator[BinaryIO | None]:
         yield file if os.fstat(file.fileno()).st_ino == one.inode else None
 
 
-def _is_in(stand: Stand, path: Path) -> bool:
+def _is_in(stand: Stand, path: Path, *, moved: bool) -> bool:
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        return stand.is_in(file)
+        return stand.is_in(file, moved=moved)
     return False
 
 
