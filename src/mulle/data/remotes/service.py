@@ -96,7 +96,8 @@ class Remotes:
         """
         with self._opened(remote) as there:
             if not dataset:
-                return [_told(there, name, there.refs.read(name)) for name in there.refs.datasets()]
+                states = ((name, there.refs.read(name)) for name in there.refs.datasets())
+                return [_told(there, name, state) for name, state in states if state.branches]
             return [_told(there, dataset, _required(there, dataset))]
 
     def _opened(self, remote: str) -> Remote:
@@ -207,9 +208,8 @@ class Remotes:
 def _required(there: Remote, dataset: str) -> State:
     state = there.refs.read(dataset)
     if not state.branches:
-        raise unknown(
-            f"dataset on {there.url}", dataset, there.refs.datasets(), cure=f"{LIST} --remote {there.name_or_url}"
-        )
+        others = [name for name in there.refs.datasets() if name != dataset]
+        raise unknown(f"dataset on {there.url}", dataset, others, cure=f"{LIST} --remote {there.name_or_url}")
     return state
 
 
