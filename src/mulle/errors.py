@@ -7,11 +7,18 @@ or edit that mends it (`cure`). Exit codes and HTTP codes are the faces' busines
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 
 class MulleError(Exception):
-    """The root of all errors that mulle raises on purpose."""
+    """The root of all errors that mulle raises on purpose.
+
+    `details` are further facts for programs, by name; they are plain values, and do not travel over HTTP.
+    """
+
+    details: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, message: str, *, cause: str | None = None, cure: str | None = None) -> None:
         super().__init__(message)

@@ -119,3 +119,16 @@ def test_what_is_removed_once_is_gone(data: DataService, three: Any) -> None:
     data.rm("x@1")
     with pytest.raises(DataError, match="no version x@1"):
         data.rm("x@1", force=True)
+
+
+def test_a_diff_names_who_learned_from_either_version(catalog: Catalog, store: MemoryStore) -> None:
+    data = DataService(catalog, store, live=lambda: [("deployment:delay", "revision:delay/2")])
+    commit(data, 1)
+    commit(data, 2)
+    with catalog.write() as tx:
+        tx.event("run:r")
+        for number in (1, 2):
+            tx.edge(f"model:m@{number}", f"dataset:x@{number}", "made")
+            tx.edge(f"revision:delay/{number}", f"model:m@{number}", "serves")
+    found = data.diff("x@1", "x@2").affected
+    assert (found.models, found.deployments) == (["m@1", "m@2"], ["delay"])

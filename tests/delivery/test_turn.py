@@ -5,6 +5,7 @@ import itertools
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from sqlalchemy import select
 from tests.delivery.mill import DAY, Mill, fired, project
@@ -45,6 +46,19 @@ def test_a_schedule_fires_once_a_tick(tmp_path: Path) -> None:
 def test_new_data_fires_when_there_is_enough(tmp_path: Path) -> None:
     mill = started(tmp_path, "[new_data(events, rows=240)]")
     assert fired(mill.days(4)) == ["new_data"] * 2
+
+
+def test_a_commit_by_hand_fires_and_one_to_a_branch_does_not_before_it_is_merged(tmp_path: Path) -> None:
+    mill = started(tmp_path, "[new_data(events, rows=100)]")
+    data = mill.ws.data
+    more = data.read("events").head(150).with_columns(id="by hand " + pl.col("id"))
+    data.branch("events", "dev")
+    data.commit("events", more, append=True, branch="dev")
+    assert fired([mill.turn()]) == []
+    data.merge("events", "dev")
+    assert fired([mill.turn(), mill.turn()]) == ["new_data"]
+    data.commit("events", more.with_columns(id="again " + pl.col("id")), append=True)
+    assert fired([mill.turn(), mill.turn()]) == ["new_data"]
 
 
 def test_a_drop_of_quality_fires(tmp_path: Path) -> None:

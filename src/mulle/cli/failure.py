@@ -8,7 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import click
 
@@ -25,6 +27,7 @@ class Failure:
     cause: str
     cure: str
     code: int
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self) -> str:
         """For people, coloured where the terminal can."""
@@ -36,17 +39,18 @@ class Failure:
         return "\n".join(lines)
 
     def json(self) -> str:
-        """For programs: `{"error", "cause", "cure"}` on one line."""
+        """For programs: `{"error", "cause", "cure"}` on one line, and what else the error carries."""
         import msgspec  # noqa: PLC0415 - start-up time
 
-        return msgspec.json.encode({"error": self.error, "cause": self.cause, "cure": self.cure}).decode()
+        said = {"error": self.error, "cause": self.cause, "cure": self.cure, **self.details}
+        return msgspec.json.encode(said, enc_hook=str).decode()
 
 
 def explain(error: BaseException) -> Failure:
     """The message, cause, cure and exit code for any exception."""
     if isinstance(error, MulleError):
         code = USAGE if isinstance(error, UsageError) else FAILURE
-        return Failure(error.message, error.cause or "", error.cure or "", code)
+        return Failure(error.message, error.cause or "", error.cure or "", code, error.details)
     if isinstance(error, click.ClickException):
         return _from_click(error)
     if isinstance(error, OSError):

@@ -183,6 +183,7 @@ class MergeConflictError(DataError):
             cure="settle them on one of the branches with a commit that both agree with, and merge again",
         )
         self.conflicts = list(conflicts)
+        self.details = {"conflicts": self.conflicts}
 
 
 @dataclass(frozen=True)

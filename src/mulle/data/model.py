@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mulle.data.affected import Affected
 from mulle.types import Digest
 
 Kind = Literal["table", "files"]
@@ -190,6 +191,7 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     columns: list[ColumnChange]
     rows: RowDiff | None = None
     files: FileDiff | None = None
+    affected: Affected = Affected(models=[], deployments=[])
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):

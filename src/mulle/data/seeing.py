@@ -14,6 +14,7 @@ from mulle.data import (
     verify,
     versions,
 )
+from mulle.data.affected import affected
 from mulle.data.columns import schema_of
 from mulle.data.diff import diff_versions
 from mulle.data.doors import aliases
@@ -95,12 +96,17 @@ class Seeing(Wired):
 
     @verb("read")
     def diff(self, a: str, b: str, key: tuple[str, ...] = ()) -> Diff:
-        """What changed from version `a` to version `b`: columns, rows by key (the dataset's own by default), files."""
+        """What changed from version `a` to version `b`: columns, rows by key (the dataset's own by default), files.
+
+        With it, the models that learned from either, and the deployments that serve those now.
+        """
         before, after = self.resolve(a), self.resolve(b)
         if not key and before.kind == after.kind == "table":
             key = tuple(manifest.load_table(self._store, after.digest).key)
         with partial.explained(self._catalog, before, after):
-            return diff_versions(self._store, before, after, key)
+            found = diff_versions(self._store, before, after, key)
+        with self._catalog.read() as tx:
+            return msgspec.structs.replace(found, affected=affected(tx, [before, after], self._live))
 
     @verb("read")
     def rows(self, ref: str, limit: int = 20, offset: int = 0) -> RowPage:
