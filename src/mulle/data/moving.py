@@ -15,6 +15,7 @@ from mulle.data.model import (
 )
 from mulle.data.places import placed
 from mulle.data.refs import MAIN
+from mulle.data.remotes import partial
 from mulle.data.remotes.model import PullReport, PushReport
 from mulle.data.seeing import Seeing
 from mulle.data.working.model import Added, CheckedOut, Status
@@ -71,7 +72,8 @@ class Moving(Seeing):
             DataError: changes that are in no version would be lost, or something is in the way; nothing was changed.
             StoreError: there is nothing at one of `parts`, or an object is missing or damaged.
         """
-        return self._desk.checkout(ref, placed(path, self._root), parts, force=force, link=link)
+        with partial.explained(self._catalog, self.resolve(ref)):
+            return self._desk.checkout(ref, placed(path, self._root), parts, force=force, link=link)
 
     @verb("write")
     def import_(
@@ -89,7 +91,7 @@ class Moving(Seeing):
         """Take in what another tool keeps. What is here already is not stored again and makes no version.
 
         Args:
-            door: `dvc` and `lfs` (a repository with its history), `files`, `parquet`, `csv` or `delta`.
+            door: `dvc`, `lfs` and `mulle` (with their history), `files`, `parquet`, `csv` or `delta`.
             path: where it is; over HTTP, below the project's folder.
             name: the dataset; by default named after the path. Of several outputs, what their names begin with.
             message: what the version is, where no history comes with it.
@@ -111,7 +113,7 @@ class Moving(Seeing):
         Args:
             ref: the version.
             path: where to; over HTTP, below the project's folder.
-            to: `files` for a tree; `parquet`, `csv` or `delta` for a table; `dvc` for both.
+            to: `files` for a tree; `parquet`, `csv` or `delta` for a table; `dvc` for both; `mulle` for all versions.
 
         Raises:
             DataError: the form cannot hold it, or something else is there.

@@ -26,7 +26,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from mulle.client import wire
-from mulle.errors import UnknownNameError, UsageError
+from mulle.errors import StoreError, UnknownNameError, UsageError
 from mulle.hashing import digest_file, from_raw, to_raw
 from mulle.http.errors import telling
 from mulle.http.incoming import Incoming, content_range
@@ -197,7 +197,10 @@ class _Many:
         return Response(msgspec.json.encode({"objects": kept}), 201, media_type=wire.JSON)
 
     def _keep(self, body: bytes) -> int:
-        objects = list(packing.objects_in(body, "what was sent"))  # all of them are verified before one is kept
+        try:
+            objects = list(packing.objects_in(body, "what was sent"))  # all of them are verified before one is kept
+        except StoreError as error:
+            raise UsageError(error.message, cause=error.cause, cure=error.cure) from error
         for _, data in objects:
             self._store.put(data)
         self._store.flush()

@@ -24,6 +24,9 @@ from mulle.http.app import app
 from mulle.store import LocalStore
 from mulle.verbs import acting
 
+PACK = 1 << 20
+"""Small packs, so that there are many of them."""
+
 
 class Person:
     """Somebody with a workspace in a folder of their own."""
@@ -33,9 +36,11 @@ class Person:
         self.name = folder.name
         self.folder = folder
         self._clock = clock
-        self.catalog = Catalog.create(folder / "catalog.db", clock, ClockIds(clock), durable=False)
+        path = folder / "catalog.db"
+        begin = Catalog.open if path.exists() else Catalog.create
+        self.catalog = begin(path, clock, ClockIds(clock), durable=False)
         self.store = LocalStore(folder / "store", durable=False)
-        self.remotes = Remotes(self.catalog, self.store, root=folder, cache=folder / "cache")
+        self.remotes = Remotes(self.catalog, self.store, root=folder, cache=folder / "cache", pack=PACK)
         self.data = DataService(self.catalog, self.store, folder, remotes=self.remotes)
 
     @property

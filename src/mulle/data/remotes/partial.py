@@ -35,18 +35,25 @@ def unmark(tx: Tx, dataset: str, number: int) -> None:
     tx.execute(delete(partial_version).where(mine))
 
 
+def every(tx: Tx) -> set[str]:
+    """All such versions, as one writes them."""
+    rows = tx.all(select(partial_version.c.dataset, partial_version.c.number))
+    return {f"{row.dataset}@{row.number}" for row in rows}
+
+
 @contextmanager
-def explained(catalog: Catalog, version: Version) -> Iterator[None]:
+def explained(catalog: Catalog, *versions: Version) -> Iterator[None]:
     """Within the block, what is missing of a version of which only a part is here is told as such."""
     try:
         yield
     except StoreError as error:
         with catalog.read() as tx:
-            remote = marked(tx, version.dataset).get(version.number)
-        if remote is None:
+            remotes = [(version, marked(tx, version.dataset).get(version.number)) for version in versions]
+        version, remote = next(((each, where) for each, where in remotes if where), (None, None))
+        if version is None:
             raise
         raise StoreError(
             f"only a part of {version.ref} is here",
             cause=error.message,
-            cure=f"mulle data pull {version.dataset} {remote} --version {version.number}",
+            cure=f"mulle data pull {version.dataset} {remote} --version b3:{version.id[3:15]}",
         ) from error

@@ -28,8 +28,16 @@ class Sender:
     The same objects in the same order make the same packs, so a pack that arrived without its index is not sent twice.
     """
 
-    def __init__(self, local: ObjectStore, remote: RemoteStore, tell: Tell = lambda objects, size: None) -> None:  # noqa: ARG005
-        """`tell` hears of what was sent: how many objects more, and their length."""
+    def __init__(
+        self,
+        local: ObjectStore,
+        remote: RemoteStore,
+        tell: Tell = lambda objects, size: None,  # noqa: ARG005
+        *,
+        pack: int = packing.LIMIT,
+    ) -> None:
+        """`tell` hears of what was sent: how many objects more, and their length. `pack`: so much travels together."""
+        self._pack = pack
         self.objects = 0
         self.bytes = 0
         self._local = local
@@ -65,7 +73,7 @@ class Sender:
             data = self._local.get(digest)
             waiting.append((digest, data))
             weight += len(data)
-            if weight >= packing.LIMIT:
+            if weight >= self._pack:
                 tasks.submit(partial(self._send_pack, waiting))
                 waiting, weight = [], 0
         return waiting

@@ -20,6 +20,7 @@ from mulle.data.remotes.sending import Sender
 from mulle.data.remotes.through import Through
 from mulle.errors import DataError, StoreError, unknown
 from mulle.hashing import is_digest
+from mulle.store import packing
 from mulle.store.leases import leased
 from mulle.types import Digest
 
@@ -50,6 +51,7 @@ class Remotes:
         named: Mapping[str, str] | None = None,
         root: Path | None = None,
         cache: Path | None = None,
+        pack: int = packing.LIMIT,
     ) -> None:
         """Wire it.
 
@@ -59,7 +61,9 @@ class Remotes:
             named: addresses by name: `[remotes]` of the settings.
             root: what relative paths among them are relative to; the current folder by default.
             cache: where what is known of remotes is kept; it may be deleted at any time.
+            pack: so many bytes of small objects travel together.
         """
+        self._pack = pack
         self._catalog = catalog
         self._store = store
         self._named = named or {}
@@ -108,7 +112,7 @@ class Remotes:
         plan = Plan(there, dataset, local, there.refs.read(dataset))
         moved, tags = plan.moved(heads), plan.tags(heads)
         new = plan.new([*moved.values(), *tags.values()])
-        sender = Sender(self._store, there.store, _counting(tell, f"sending to {there.url}"))
+        sender = Sender(self._store, there.store, _counting(tell, f"sending to {there.url}"), pack=self._pack)
         known = [commit.manifest for commit in plan.followed(new)]
         sender.send(closure.needed(self._store, [commit.manifest for commit in new], known))
         report = PushReport(
