@@ -52,6 +52,7 @@ def test_no_message_is_left_that_nothing_names() -> None:
         "nav.",
         "diff.",
         "timeline.",
+        "source.",
     )
     text = "".join(path.read_text() for path in (*SOURCES.rglob("*.html"), *SOURCES.rglob("*.py")))
     left = [

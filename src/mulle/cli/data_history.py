@@ -120,6 +120,8 @@ def _show_version(detail: Any) -> None:
         output.parts(version, *paths)
         | {"bytes": output.size(version.bytes)}
         | output.parts(detail, "key", "aliases:known as")
+        | output.parts(detail, "collected.address:source", "collected.cursor:stands at", "collected.at:last taken")
+        | ({"held back": held} if (held := output.part(detail, "collected.held")) else {})
     )
     output.say()
     output.table([{"column": name, "type": kind} for name, kind in version.schema], ["column", "type"], empty="files")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mulle.data import drafts, files, versions
+from mulle.data import drafts, files, hooks, versions
 from mulle.data.columns import table_from, with_event_time
 from mulle.data.definition import Source
 from mulle.data.publishing import Move, OvertakenError, Request
@@ -138,7 +138,15 @@ def _take(
         facts=inspect(definition, table, check),
         move=move,
     )
-    return [publisher.commit(request, _normal(definition, table), append=True)]
+    return [publisher.commit(request, _allowed(definition, request, table), append=True)]
+
+
+def _allowed(definition: Dataset, request: Request, table: pl.DataFrame) -> pl.DataFrame:
+    """The rows as the store keeps them, once the dataset's own checks have let them pass."""
+    rows = _normal(definition, table)
+    change = hooks.Change(action="commit", dataset=request.name, branch=request.branch, message=request.message)
+    hooks.require(definition, lambda: rows, change)
+    return rows
 
 
 def _normal(definition: Dataset, table: pl.DataFrame) -> pl.DataFrame:
@@ -226,5 +234,5 @@ def collect_files(publisher: Publisher, definition: Dataset, root: Path, check: 
         facts=inspect(definition, table, check),
         move=Move(fingerprint=stamp),
     )
-    version = publisher.commit(request, _normal(definition, table), append=False)
+    version = publisher.commit(request, _allowed(definition, request, table), append=False)
     return [] if before is not None and version.number == before.number else [version]

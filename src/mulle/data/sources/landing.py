@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mulle.data import drafts, versions
+from mulle.data import drafts, hooks, versions
 from mulle.data.columns import with_event_time
 from mulle.data.manifest import encode, load_table
 from mulle.data.publishing import OvertakenError, Request
@@ -77,14 +77,17 @@ class Landing:
         move = _Move(name, batch, position, standing, aside, sorted_.facts)
         if not sorted_.rows.height or sorted_.rows.width == 0:
             return self._alone(move)
+        held = f", {sorted_.bad.height:,} held back" if sorted_.bad.height else ""
         request = Request(
             name,
             self.definition.key,
             self.definition.event_time,
-            message=batch.message,
+            message=batch.message + held,
             facts={**sorted_.facts, **move.told()},
             along=move.happens if sorted_.after is None else _after(sorted_.after, move.happens),
         )
+        change = hooks.Change(action="commit", dataset=name, branch=request.branch, message=request.message)
+        hooks.require(self.definition, lambda: sorted_.rows, change)
         version = self.publisher.commit(request, sorted_.rows, append=sorted_.append)
         return Landed(_new(version, head), move.event, sorted_.taken, sorted_.bad.height)
 

@@ -45,6 +45,7 @@ def routes(site: Site) -> list[Route]:
             versions=versions[:LISTED],
             rails=rails(lanes(versions)[:LISTED]),
             count=len(versions),
+            source=site.ws.data.collected(name),
             growth=_growth([one for one in every if one.branch == "main"]),
         )
 
