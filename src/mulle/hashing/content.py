@@ -12,6 +12,7 @@ from mulle.types import Digest
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
     from typing_extensions import Buffer
 
@@ -40,10 +41,15 @@ def digest_bytes(data: Buffer) -> Digest:
 
 def digest_file(path: Path) -> Digest:
     """The digest of a file's bytes, read in pieces."""
-    hasher = Hasher()
     with path.open("rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            hasher.update(chunk)
+        return digest_stream(file)
+
+
+def digest_stream(file: BinaryIO) -> Digest:
+    """The digest of what is left to read in a file."""
+    hasher = Hasher()
+    while chunk := file.read(CHUNK):
+        hasher.update(chunk)
     return hasher.digest()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +13,11 @@ from mulle.hashing import Hasher, from_raw
 from mulle.hashing.tree import PROGRAM
 from mulle.store.files import Files, explained, write_all
 from mulle.store.local import LocalStore
-from mulle.store.loose import damaged
+from mulle.store.loose import REFUSALS, cloned, damaged
 from mulle.store.port import ObjectStore
 from mulle.store.taking import LARGE, Taken, taken_of
 
-_CLONE = 0x40049409
-"""FICLONE of <linux/fs.h>: share the blocks of another file, where the file system can."""
 _PIECE = 1 << 20
-_REFUSALS = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EBADF}
 
 
 class Wished(NamedTuple):
@@ -94,7 +90,7 @@ class Giver:
         try:
             os.link(self._store.path(from_raw(each.raw)), path)
         except OSError as error:
-            if error.errno not in _REFUSALS | {errno.EMLINK}:
+            if error.errno not in REFUSALS | {errno.EMLINK}:
                 raise
             return False
         return True
@@ -104,7 +100,7 @@ class Giver:
         digest = from_raw(each.raw)
         source = self._store.unverified(digest) if isinstance(self._store, LocalStore) else self._store.path(digest)
         with source.open("rb", buffering=0) as file:
-            if _cloned(file.fileno(), fd):
+            if cloned(file.fileno(), fd):
                 self._store.path(digest)
                 return
             hasher, offset = Hasher(), 0
@@ -113,13 +109,3 @@ class Giver:
                 offset = write_all(self._files, fd, [piece], offset)
         if hasher.digest() != digest:
             raise damaged(digest, str(source))
-
-
-def _cloned(source: int, target: int) -> bool:
-    try:
-        fcntl.ioctl(target, _CLONE, source)
-    except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
-        return False
-    return True

@@ -16,11 +16,13 @@ from blake3 import blake3
 
 from mulle.errors import StoreError
 from mulle.hashing import from_raw, to_raw
+from mulle.store.cooking import Cooking
 from mulle.store.files import Files, explained
 from mulle.store.index import PackIndex
 from mulle.store.leases import Lease, lease_of, let_go
 from mulle.store.loose import LooseObjects, damaged
 from mulle.store.port import Damage
+from mulle.store.recipes import LEAST, Recipes
 from mulle.store.sealed import Location
 from mulle.store.sweep import WASTE, Parts, Swept, sweep
 from mulle.store.writer import PACK_LIMIT, PackWriter
@@ -49,7 +51,7 @@ class LocalStore:
         self.small = small
         self.pack_limit = pack_limit
         self._files = files or Files()
-        self._packs, self._objects = root / "packs", root / "objects"
+        self._packs, self._objects, self._recipes = root / "packs", root / "objects", root / "recipes"
         self._temporary, self._extracted = root / "tmp", root / "tmp" / "objects"
         with explained("preparing the object store", root):
             self._prepare()
@@ -81,6 +83,17 @@ class LocalStore:
         self._cache = LooseObjects(self._extracted, self._temporary, self._files, durable=False)
         self._writer = PackWriter(self._packs, self._index, self._files, durable=self.durable, limit=self.pack_limit)
         self._borrowed: set[str] = set()
+        self._cooking = Cooking(
+            Recipes(self._recipes, self._files, durable=self.durable),
+            self._loose,
+            self._files,
+            put=self.put,
+            get=self.get,
+            safe=self.flush,
+            claim=self._claim,
+            small=self.small,
+            durable=self.durable,
+        )
         self._let_go = weakref.finalize(self, _let_go, self._pid, self._writer, self._index, self._lease)
 
     def _mine(self) -> None:
@@ -149,14 +162,23 @@ class LocalStore:
                     self._loose.put(data, from_raw(raw))
         return [from_raw(raw) for raw in raws]
 
-    def put_file(self, path: Path) -> Digest:
+    def put_file(self, path: Path, *, former: Digest | None = None) -> Digest:
+        """As the port says; of a large file only what an object that it replaces (`former`) lacks is written."""
         with explained(f"reading {path}", path):
-            data = path.read_bytes() if path.stat().st_size <= self.small else None
+            size = path.stat().st_size
+            data = path.read_bytes() if size <= self.small else None
         if data is not None:
             return self.put(data)
         self._mine()
         with explained(f"writing the bytes of {path} as an object", self.root):
-            return self._loose.put_file(path)
+            made = None if former is None or size < LEAST else self._cooking.keep_file(path, former)
+            return self._loose.put_file(path) if made is None else made
+
+    def bases(self, digest: Digest) -> set[Digest]:
+        """The objects that an object's bytes lie in; none where it lies here itself."""
+        self._mine()
+        with explained(f"reading {digest}", self.root):
+            return self._cooking.bases(digest)
 
     def get(self, digest: Digest) -> bytes:
         self._mine()
@@ -168,6 +190,8 @@ class LocalStore:
                     return self._loose.get(digest)
                 except FileNotFoundError:
                     location = self._index.find(raw, fresh=True)
+            if location is None and (cooked := self._cooking.get(digest)) is not None:
+                return cooked
             if location is not None:
                 data = self._read(raw, location)
                 if blake3(data).digest() == raw:
@@ -206,8 +230,11 @@ class LocalStore:
             try:
                 return self._cache.check(digest)
             except (FileNotFoundError, StoreError):
-                data = self.get(digest)
-            self._cache.put(data, digest)
+                pass
+            if (recipe := self._cooking.find(digest)) is not None:
+                self._cache.put_pieces(self._cooking.pieces(recipe), digest)
+            else:
+                self._cache.put(self.get(digest), digest)
             return self._cache.path(digest)
 
     def unverified(self, digest: Digest) -> Path:
@@ -222,7 +249,10 @@ class LocalStore:
         raw = to_raw(digest)
         with explained(f"looking for {digest}", self.root):
             self._claim(raw)
-            return bool(self._index.find(raw) or self._loose.has(digest) or self._index.find(raw, fresh=True))
+            if self._index.find(raw) or self._loose.has(digest) or self._index.find(raw, fresh=True):
+                return True
+            bases = self._cooking.bases(digest)
+            return bool(bases) and all(self.has(base) for base in bases)
 
     def size(self, digest: Digest) -> int:
         self._mine()
@@ -230,10 +260,10 @@ class LocalStore:
             location = self._index.find(to_raw(digest), fresh=True)
             if location is not None:
                 return location.length
-            try:
-                return self._loose.path(digest).stat().st_size
-            except FileNotFoundError:
-                raise _missing(digest) from None
+            found = self._cooking.find(digest)
+            if found is None:
+                raise _missing(digest)
+            return found.size
 
     def head(self, digest: Digest, length: int) -> bytes:
         """The first bytes of an object, unverified: to see what it may be, not to be used."""
@@ -242,11 +272,10 @@ class LocalStore:
             location = self._index.find(to_raw(digest), fresh=True)
             if location is not None:
                 return self._read(to_raw(digest), location._replace(length=min(length, location.length)))
-            try:
-                with self._loose.path(digest).open("rb", buffering=0) as file:
-                    return file.read(length)
-            except FileNotFoundError:
-                raise _missing(digest) from None
+            found = self._cooking.find(digest)
+            if found is None:
+                raise _missing(digest)
+            return next(self._cooking.pieces(found), b"")[:length]
 
     def flush(self) -> None:
         self._mine()
@@ -283,6 +312,9 @@ class LocalStore:
         for digest in self._loose.digests():
             if to_raw(digest) not in packed:
                 yield digest
+        for digest in self._cooking.digests():
+            if to_raw(digest) not in packed and not self._loose.has(digest):
+                yield digest
 
     def verify(self) -> Iterator[Damage]:
         self._mine()
@@ -295,6 +327,11 @@ class LocalStore:
                 self._loose.get(digest)
             except (StoreError, OSError) as error:
                 yield Damage(digest, str(self._loose.path(digest)), _reason(error))
+        for digest in self._cooking.digests():
+            try:
+                self._cooking.check(digest)
+            except (StoreError, OSError) as error:
+                yield Damage(digest, str(self._cooking.path(digest)), _reason(error))
 
     def _problem(self, raw: bytes, location: Location) -> str:
         try:
@@ -324,14 +361,20 @@ class LocalStore:
             self.root,
             self._packs,
             self._objects,
+            self._recipes,
             self._index,
             self._loose,
             self._cache,
             self._lease,
             self._files,
             self._give_up,
+            self._cooking.remove,
         )
-        return sweep(parts, mark, grace=grace, now=time.time(), dry_run=dry_run, waste=waste, kind=kind)
+
+        def reached() -> Collection[bytes]:
+            return self._cooking.with_bases(mark())
+
+        return sweep(parts, reached, grace=grace, now=time.time(), dry_run=dry_run, waste=waste, kind=kind)
 
     def _give_up(self, name: str) -> None:
         with self._lock:

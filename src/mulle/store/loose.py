@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import io
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 from mulle.errors import StoreError
-from mulle.hashing import Hasher, digest_bytes, digest_file, is_digest
+from mulle.hashing import Hasher, digest_bytes, digest_file, digest_stream, is_digest
 from mulle.hashing.content import CHUNK
 from mulle.store.files import Files, write_all
 from mulle.types import Digest
+
+_CLONE = 0x40049409
+"""FICLONE of <linux/fs.h>: share the blocks of another file."""
+REFUSALS = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EBADF}
+"""How a system says that it cannot share blocks, or link."""
 
 
 class LooseObjects:
@@ -46,12 +56,38 @@ class LooseObjects:
     def put(self, data: bytes, digest: Digest) -> None:
         """Keep bytes of a known digest; an intact copy that is there already is left as it is."""
         if not self._keeps(digest):
-            self._write(iter([data]))
+            self._write(io.BytesIO(data))
+
+    def put_pieces(self, pieces: Iterator[bytes], digest: Digest) -> None:
+        """Keep an object that comes in pieces.
+
+        Raises:
+            StoreError: they are not the bytes that the digest names.
+        """
+        fd, temporary = self.scratch()
+        try:
+            hasher, offset = Hasher(), 0
+            for piece in pieces:
+                hasher.update(piece)
+                offset = write_all(self._files, fd, [piece], offset)
+            if hasher.digest() != digest:
+                raise damaged(digest, "what it is made of")
+            self._move(temporary, self.path(digest))
+        finally:
+            os.close(fd)
+            temporary.unlink(missing_ok=True)
 
     def put_file(self, path: Path) -> Digest:
         """Keep a file's bytes as they are read now; an intact copy that is there already is left as it is."""
-        digest = digest_file(path)
-        return digest if self._keeps(digest) else self._write(chunks_of(path))
+        with path.open("rb", buffering=0) as file:
+            return self._write(file)
+
+    def adopt(self, temporary: Path, digest: Digest) -> None:
+        """Take a file of ours, already safe from a power cut, as the object of that digest."""
+        if self._keeps(digest):
+            temporary.unlink()
+        else:
+            self._move(temporary, self.path(digest))
 
     def flush(self) -> None:
         """Make the names of what was put safe from a power cut."""
@@ -117,18 +153,23 @@ class LooseObjects:
             self._unsynced |= {folder, self._folder}
         return True
 
-    def _write(self, chunks: Iterable[bytes]) -> Digest:
+    def scratch(self) -> tuple[int, Path]:
+        """A new file to write to, and its path; whoever asks for it deletes it."""
         temporary = self._temporary / f"{os.getpid()}-{os.urandom(8).hex()}"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        return os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444), temporary
+
+    def _write(self, source: BinaryIO) -> Digest:
+        """Copy and hash in one pass; where the file system can, share the blocks instead and hash what came out."""
+        fd, temporary = self.scratch()
         try:
-            hasher, offset = Hasher(), 0
-            for chunk in chunks:
-                hasher.update(chunk)
-                offset = write_all(self._files, fd, [chunk], offset)
+            if isinstance(source, io.FileIO) and cloned(source.fileno(), fd):
+                with temporary.open("rb", buffering=0) as shared:
+                    digest = digest_stream(shared)
+            else:
+                digest = self._copy(source, fd)
             if self._durable:
                 self._files.sync(fd)
-            digest = hasher.digest()
-            self._move(temporary, self.path(digest))
+            self.adopt(temporary, digest)
             self._verified.pop(digest, None)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -136,6 +177,20 @@ class LooseObjects:
         finally:
             os.close(fd)
         return digest
+
+    def _copy(self, source: BinaryIO, fd: int) -> Digest:
+        """While one piece is written, another thread hashes it."""
+        hasher, offset = Hasher(), 0
+        with ThreadPoolExecutor(1) as pool:
+            hashing = None
+            while chunk := source.read(CHUNK):
+                if hashing is not None:
+                    hashing.result()
+                hashing = pool.submit(hasher.update, chunk)
+                offset = write_all(self._files, fd, [chunk], offset)
+            if hashing is not None:
+                hashing.result()
+        return hasher.digest()
 
     def _move(self, temporary: Path, target: Path) -> None:
         self._claim(Digest(f"b3:{target.name}"))
@@ -150,6 +205,17 @@ def chunks_of(path: Path) -> Iterator[bytes]:
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+def cloned(source: int, target: int) -> bool:
+    """Make an empty file share the blocks of another one; False where the file system cannot."""
+    try:
+        fcntl.ioctl(target, _CLONE, source)
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        return False
+    return True
 
 
 def damaged(digest: Digest, where: str) -> StoreError:

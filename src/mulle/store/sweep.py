@@ -27,6 +27,7 @@ from mulle.store.index import PackIndex
 from mulle.store.leases import EVERYTHING, Holder, Lease, holders
 from mulle.store.loose import LooseObjects
 from mulle.store.sweep_packs import Packed, Rewriter, packs_of
+from mulle.types import Digest
 
 WASTE = 0.2
 """A pack is written anew without its dead objects when these are at least this part of it."""
@@ -101,12 +102,14 @@ class Parts:
     root: Path
     packs: Path
     objects: Path
+    recipes: Path
     index: PackIndex
     loose: LooseObjects
     extracted: LooseObjects
     lease: Lease
     files: Files
     give_up: Callable[[str], None]
+    remove: Callable[[Digest], None]
 
 
 @dataclass
@@ -180,7 +183,7 @@ class _Run:
         swept.holders = holders(parts.root, parts.lease)
         known = min([parts.lease.others_know(), *(each.generation for each in swept.holders)])
         generation, marks = condemned.load(parts.root)
-        found = Found(list(packs_of(parts.packs)), dict(_loose(parts.objects)))
+        found = Found(list(packs_of(parts.packs)), {**dict(_loose(parts.recipes)), **dict(_loose(parts.objects))})
         reached = mark()
         self._judge(found, reached, marks, known)
         if kind is not None:
@@ -253,7 +256,7 @@ class _Run:
                 pardoned = pardons.read()
                 for raw in dead[start : start + _BATCH]:
                     if raw not in pardoned:
-                        self._parts.loose.remove(from_raw(raw))
+                        self._parts.remove(from_raw(raw))
                         self._swept.disk += found.loose[raw][1]
                         self._let_go(raw, copies, found)
 
@@ -302,6 +305,8 @@ class _Run:
 
 
 def _loose(folder: Path) -> Iterator[tuple[bytes, tuple[float, int]]]:
+    if not folder.is_dir():
+        return
     with os.scandir(folder) as folders:
         names = [each.path for each in folders if each.is_dir()]
     for name in names:

@@ -117,7 +117,7 @@ def taken_of(raw: bytes, status: os.stat_result) -> Taken:
 
 
 def _put_large(store: ObjectStore, path: bytes, former: bytes) -> Digest:
-    if isinstance(store, LocalStore) and former:
+    if former and isinstance(store, LocalStore):
         return store.put_file(_path(path), former=from_raw(former))
     return store.put_file(_path(path))
 
