@@ -23,7 +23,7 @@ from mulle.cli.state import State, json_option, pass_state, reason_option
         "mulle data import delta warehouse/flights --name flights",
     ),
 )
-@click.argument("door", metavar="dvc|lfs|files|parquet|csv|delta")
+@click.argument("door", metavar="dvc|lfs|files|parquet|csv|delta|mulle")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--name", default="", help="The dataset; of a DVC repository with several outputs, what names begin with."
@@ -84,15 +84,20 @@ def _show_import(found: Any) -> None:
         "mulle data export flights@3 flights.parquet --to parquet",
         "mulle data export flights warehouse/flights --to delta",
         "mulle data export images@v1.0 repository/images --to dvc",
+        "mulle data export flights flights.tar --to mulle",
     ),
 )
 @click.argument("ref")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--to", "door", required=True, metavar="files|parquet|csv|delta|dvc", help="The form to write.")
+@click.option("--to", "door", required=True, metavar="files|parquet|csv|delta|dvc|mulle", help="The form to write.")
 @json_option
 @pass_state
 def export(state: State, *, ref: str, path: Path, door: str, as_json: bool) -> None:
-    """Write a version where other tools read it. An import of what was written gives the same logical digest."""
+    """Write a version where other tools read it. An import of what was written gives the same logical digest.
+
+    `mulle` is for another workspace: all versions, branches and tags of the dataset in a folder or, where PATH ends in
+    .tar, in one file.
+    """
     with progress(quiet=as_json) as shown:
         shown.step(f"exporting {ref}")
         found = state.ws.data.export(ref, str(path), door)

@@ -140,8 +140,11 @@ def _show_version(detail: Any) -> None:
 @json_option
 @pass_state
 def diff(state: State, a: str, b: str, key: tuple[str, ...], as_json: bool) -> None:
-    """What changed between two versions: columns, rows, files."""
-    output.emit(state.ws.data.diff(a, b, key=key), as_json=as_json, show=_show_diff)
+    """What changed between two versions: columns, rows, files. Each may also be a pointer file (PATH.mulle)."""
+    from mulle.data.pointers import ref_of  # noqa: PLC0415 - start-up time
+
+    found = state.ws.data.diff(ref_of(a), ref_of(b), key=key)
+    output.emit(found, as_json=as_json, show=_show_diff)
 
 
 def _show_diff(found: Any) -> None:

@@ -11,6 +11,7 @@ from mulle.data.publishing import Publisher
 from mulle.data.remotes.service import Remotes
 from mulle.data.sources.polling import Asked
 from mulle.data.working.desk import Desk
+from mulle.data.working.pointed import PointedCopies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,3 +54,4 @@ class Wired:
         self.remotes = remotes or Remotes(catalog, store, root=root)
         self._desk = Desk(catalog, store)
         self._committer = Committer(self._publisher, root, definitions, self._desk)
+        self.pointed = PointedCopies(self._desk, self._committer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mulle.data.committing import Committer, What
 from mulle.data.doors import delta, plain
+from mulle.data.doors.bundle import read_bundle
 from mulle.data.doors.dvc import import_dvc
 from mulle.data.doors.keeping import Wanted
 from mulle.data.doors.lfs import import_lfs
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mulle.data.model import Version
     from mulle.store import ObjectStore
 
-DOORS = ("dvc", "lfs", "files", "parquet", "csv", "delta")
+DOORS = ("dvc", "lfs", "files", "parquet", "csv", "delta", "mulle")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Inward:
         if door in {"dvc", "lfs"}:
             repository = import_dvc if door == "dvc" else import_lfs
             made = repository(self.catalog, self.store, where, wanted, self.catalog.clock.now())
+        elif door == "mulle":
+            made = read_bundle(self.catalog, self.store, where, wanted.name)
         else:
             made = [self._one(door, where, wanted.name, message)]
         return ImportReport(door=door, path=str(where), datasets=made)

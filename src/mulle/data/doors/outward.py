@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mulle.data import manifest, reading
 from mulle.data.doors import aliases, delta, dvcout, plain, typed
+from mulle.data.doors.bundle import write_bundle
 from mulle.data.model import ExportReport
 from mulle.errors import DataError, unknown
 from mulle.store import get_tree
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mulle.data.model import Version
     from mulle.store import ObjectStore
 
-DOORS = ("files", "parquet", "csv", "delta", "dvc")
+DOORS = ("files", "parquet", "csv", "delta", "dvc", "mulle")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Outward:
         if door not in DOORS:
             raise unknown("door", door, DOORS, cure="mulle data export --help")
         held = manifest.load(self.store, version.digest)
-        if isinstance(held, manifest.FilesManifest):
+        if door == "mulle":
+            write_bundle(self.catalog, self.store, version.dataset, path)
+            written = path
+        elif isinstance(held, manifest.FilesManifest):
             written = self._tree(version, held, path, door)
         else:
             written = self._table(version, path, door)

@@ -34,7 +34,10 @@ class Staged:
 
 @dataclass(frozen=True)
 class Asked:
-    """A version to check out: its tree, or `parts` of it; see `DataService.checkout`."""
+    """A version to check out: its tree, or `parts` of it; see `DataService.checkout`.
+
+    With `alone` the path is that of the one file in it, also where it is not there yet.
+    """
 
     ref: str
     dataset: str
@@ -43,6 +46,7 @@ class Asked:
     parts: Sequence[str] = ()
     force: bool = False
     link: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Copies:
             if parts and origin is not None and origin.version == asked.version and origin.parts:
                 parts = sorted({*parts, *origin.parts})
             tree = cut_out(self.store, asked.tree, [os.fsencode(each) for each in parts]) if parts else asked.tree
-            root = self._root(path, tree)
+            root = path.parent if asked.alone else self._root(path, tree)
             found = plan(self.store, index, path, origin, tree, processes=self.processes)
             if not asked.force:
                 refuse_losses(found.lost, asked.ref, path)
