@@ -138,3 +138,49 @@ def test_two_columns_of_one_name_are_an_error() -> None:
     twice = [frame([], ("a",), 0, 1), frame([], ("b",), 0, 1)]
     with pytest.raises(FeatureError, match="gives a column 'x', which feature view 'view_x'"):
         point_in_time(spine([]), twice, "asked")
+
+
+Late = tuple[Hours, Hours, Hours, Hours]
+"""Two entities, the hour of the event, and that of the arrival where the row came late."""
+
+
+def late_frame(rows: list[Late], entity: tuple[str, ...], delay: int, ttl: int) -> ViewFrame:
+    made = frame([row[:3] for row in rows], entity, delay, ttl)
+    table = made.table.with_columns(arrived=pl.Series([at(row[3]) for row in rows], dtype=INSTANT))
+    return ViewFrame(made.name, table, entity, "t", delay * HOUR, ttl * HOUR, "arrived")
+
+
+def late_oracle(asked: list[Asked], rows: list[Late], width: int, delay: int, ttl: int) -> list[int | None]:
+    found: list[int | None] = []
+    for *entity, when in asked:
+        best: tuple[int, int, int] | None = None
+        for place, (*theirs, event, arrived) in enumerate(rows):
+            if when is None or event is None or entity[:width] != theirs[:width] or None in entity[:width]:
+                continue
+            available = max(event + delay, arrived if arrived is not None else 0)
+            if available <= when and (best is None or (event, available, place) > best):
+                best = (event, available, place)
+        fresh = best is not None and when is not None and when - best[1] <= ttl
+        found.append(best[2] if fresh and best is not None else None)
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(entities, entities, hours), max_size=8),
+    st.lists(st.tuples(entities, entities, hours, hours), max_size=14),
+    st.integers(1, 2),
+    st.integers(0, 3),
+    st.integers(0, 8),
+)
+def test_a_row_that_came_late_is_used_from_its_arrival_on(
+    asked: list[Asked], rows: list[Late], width: int, delay: int, ttl: int
+) -> None:
+    view = late_frame(rows, ("a", "b")[:width], delay, ttl)
+    joined = point_in_time(spine(asked), [view], "asked")
+    assert "arrived" not in joined.columns
+    expected = late_oracle(asked, rows, width, delay, ttl)
+    assert joined["x"].to_list() == expected
+    told = reasons(spine(asked), [view], "asked")["view_x"].to_list()
+    known = [place for place, (_, _, when) in enumerate(asked) if when is not None]
+    assert [told[place] is None for place in known] == [expected[place] is not None for place in known]

@@ -59,7 +59,8 @@ def frame_for(store: ObjectStore, view: FeatureView, manifest: Digest, span: Spa
     if held is None:
         held = _computed(store, view, manifest, span)
         _kept.put(key, held)
-    return ViewFrame(view.name, held, view.entity, view.event_time, view.delay, view.ttl)
+    arrived = view.source.arrives if view.source.arrives in held.columns else None
+    return ViewFrame(view.name, held, view.entity, view.event_time, view.delay, view.ttl, arrived)
 
 
 def _computed(store: ObjectStore, view: FeatureView, manifest: Digest, span: Span) -> pl.DataFrame:
@@ -87,7 +88,7 @@ def compute(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
             cause="its rows need their entity and their event time",
             cure=f"return {', '.join((*view.entity, view.event_time))} and the features",
         )
-    if table.width == len(view.entity) + 1:
+    if not set(table.columns) - {*view.entity, view.event_time, view.source.arrives}:
         raise FeatureError(
             f"feature view '{view.name}' gives no features",
             cause=f"its only columns are {', '.join(table.columns)}",

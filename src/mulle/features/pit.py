@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import polars as pl
@@ -16,7 +16,10 @@ _ORDER = "__row"
 
 @dataclass(frozen=True)
 class ViewFrame:
-    """A view's computed rows: the entity columns, the event time and the features, in the order of their arrival."""
+    """A view's computed rows: the entity columns, the event time and the features, in the order of their arrival.
+
+    `arrived` is the column with the instants at which they came in, where the rows have it; null means in time.
+    """
 
     name: str
     table: pl.DataFrame
@@ -24,19 +27,22 @@ class ViewFrame:
     event_time: str
     delay: timedelta
     ttl: timedelta
+    arrived: str | None = None
 
     @property
     def features(self) -> list[str]:
         """The columns that the join adds."""
-        return [name for name in self.table.columns if name not in self.entity and name != self.event_time]
+        others = {*self.entity, self.event_time, self.arrived}
+        return [name for name in self.table.columns if name not in others]
 
 
 def point_in_time(spine: pl.DataFrame, frames: Sequence[ViewFrame], asked: str) -> pl.DataFrame:
     """The spine's rows, all of them and in their order, with the features of every frame.
 
     A row gets the values of the frame's row with its entity and the latest event time whose availability (event time +
-    delay) is not after `asked`; of several with that event time, the one that arrived last. Where that is more than
-    `ttl` before `asked`, or there is none, or entity or `asked` is null, the features are null.
+    delay, or its arrival where that was later) is not after `asked`; of several with that event time, the one that
+    arrived last. Where that is more than `ttl` before `asked`, or there is none, or entity or `asked` is null, the
+    features are null.
 
     Raises:
         FeatureError: an entity column is missing or of another type, or two columns would share a name.
@@ -75,10 +81,21 @@ def _matched(spine: pl.DataFrame, frame: ViewFrame, asked: str) -> pl.DataFrame:
 def _available(frame: ViewFrame, instant: pl.DataType) -> pl.DataFrame:
     """The frame's rows by availability, the last to arrive last among equals."""
     available = (pl.col(frame.event_time) + frame.delay).cast(instant)
+    if frame.arrived is not None:
+        return _arrived(frame, available, instant)
     table = frame.table.select(*frame.entity, available.alias(_AVAILABLE), *frame.features)
     if table[_AVAILABLE].null_count():
         table = table.filter(pl.col(_AVAILABLE).is_not_null())
     return table if table[_AVAILABLE].is_sorted() else table.sort(_AVAILABLE, maintain_order=True)
+
+
+def _arrived(frame: ViewFrame, in_time: pl.Expr, instant: pl.DataType) -> pl.DataFrame:
+    """The same where rows may have come late: one that was overtaken by a newer event before it came is never used."""
+    available = pl.max_horizontal(in_time, pl.col(str(frame.arrived)).cast(instant)).alias(_AVAILABLE)
+    table = frame.table.filter(pl.col(frame.event_time).is_not_null()).sort(available, maintain_order=True)
+    newest = pl.col(frame.event_time).cum_max().over(list(frame.entity))
+    table = table.filter(pl.col(frame.event_time) >= newest)
+    return table.select(*frame.entity, available, *frame.features)
 
 
 def reasons(spine: pl.DataFrame, frames: Sequence[ViewFrame], asked: str) -> pl.DataFrame:
@@ -94,13 +111,14 @@ def reasons(spine: pl.DataFrame, frames: Sequence[ViewFrame], asked: str) -> pl.
 
 def _reason(spine: pl.DataFrame, frame: ViewFrame, asked: str) -> pl.Series:
     seen = frame.table.select(*frame.entity, pl.lit(value=True).alias("__seen")).unique(subset=list(frame.entity))
-    stamped = ViewFrame(
-        frame.name,
-        frame.table.select(*frame.entity, frame.event_time, pl.col(frame.event_time).alias("__found")),
-        frame.entity,
-        frame.event_time,
-        frame.delay,
-        timedelta(days=36500),
+    kept = [*frame.entity, frame.event_time, *([frame.arrived] if frame.arrived is not None else [])]
+    since = pl.col(frame.event_time)
+    if frame.arrived is not None:
+        since = pl.max_horizontal(since, pl.col(frame.arrived) - frame.delay)
+    stamped = replace(
+        frame,
+        table=frame.table.select(*kept, since.alias("__found")),
+        ttl=timedelta(days=36500),
     )
     found = point_in_time(spine, [stamped], asked).join(seen, on=list(frame.entity), how="left", maintain_order="left")
     late = pl.col(asked) - (pl.col("__found") + frame.delay) > frame.ttl

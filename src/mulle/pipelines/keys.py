@@ -128,6 +128,7 @@ def training_key(spec: Any, parts: Mapping[str, Sequence[str]], codes: Codes) ->
     dataset = spec.dataset
     views = [
         [view.name, list(view.entity), view.source.name, view.ttl, view.delay, view.lookback, view.withheld()]
+        + ([view.source.arrives] if view.source.arrives is not None else [])
         for view, _ in spec.views
     ]
     code = [codes.of(view.function).digest for view, _ in spec.views]
