@@ -131,6 +131,8 @@ class Cooking:
             self._put(temporary.read_bytes())
         for needed in (*recipe.bases, to_raw(found.digest)):
             self._claim(needed)
+        if not all(map(self._there, recipe.bases)):  # gc deleted one before it was claimed
+            return None
         self._safe()
         self._recipes.put(found.digest, recipe)
         return found.digest
@@ -148,6 +150,16 @@ class Cooking:
             return self._recipes.find(digest) is not None
         except (StoreError, OSError):
             return False
+
+    def _there(self, raw: bytes) -> bool:
+        """Whether a base is there, now that gc knows that it is needed."""
+        if self._loose.has(from_raw(raw)):
+            return True
+        try:
+            self._get(from_raw(raw))
+        except StoreError:
+            return False
+        return True
 
     def _open(self, raw: bytes) -> BinaryIO:
         path = self._loose.path(from_raw(raw))
