@@ -114,9 +114,9 @@ class Reach:
         self.reached.add(raw)
         if self._explain:
             self._named_by[raw] = by
-        bases: Callable[[Digest], Iterable[Digest]] | None = getattr(self._store, "bases", None)
-        for base in bases(from_raw(raw)) if bases is not None else ():
-            self._name(to_raw(base), raw)
+            bases: Callable[[Digest], Iterable[Digest]] | None = getattr(self._store, "bases", None)
+            for base in bases(from_raw(raw)) if bases is not None else ():  # the store itself keeps what others lie in
+                self._name(to_raw(base), raw)
 
     def _names(self, raw: bytes) -> Iterator[tuple[bytes, bool]]:
         """The digests that an object names, each with whether it may name others again."""
