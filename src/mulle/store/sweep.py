@@ -329,5 +329,8 @@ def _heads(found: Found, loose: LooseObjects, wanted: set[bytes]) -> Iterator[tu
                     if raw in wanted:
                         yield raw, os.pread(file.fileno(), min(length, _HEAD), offset)
     for raw in [raw for raw in found.loose if raw in wanted]:
-        with suppress(FileNotFoundError), loose.path(from_raw(raw)).open("rb", buffering=0) as file:
-            yield raw, file.read(_HEAD)
+        try:
+            with loose.path(from_raw(raw)).open("rb", buffering=0) as file:
+                yield raw, file.read(_HEAD)
+        except FileNotFoundError:  # it lies in others
+            yield raw, b""
