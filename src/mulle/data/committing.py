@@ -8,16 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mulle.data import collecting, drafts, files, hooks, manifest, refs, versions
+from mulle.data import collecting, drafts, files, hooks, manifest, refs, streams, versions
 from mulle.data.definition import Dataset
+from mulle.data.incoming import Incoming
 from mulle.data.model import Version
 from mulle.data.places import placed
 from mulle.data.publishing import Publisher, Request
 from mulle.data.refs import MAIN
 from mulle.data.working.desk import Desk
 from mulle.errors import DataError
-from mulle.store.leases import leasing
 from mulle.hashing import digest_file
+from mulle.store.leases import leasing
 from mulle.types import instant
 
 
@@ -57,16 +58,24 @@ class Committer:
                 return self._commit_files(request, definition, path)
             content = digest_file(path) if path.is_file() else None
             data = _read(path)
-        expect = definition.expect if definition is not None else None
-        table = drafts.normal(data, request.name, key=request.key, event_time=request.event_time, expect=expect)
-        if definition is not None:
-            request = replace(request, facts=collecting.inspect(definition, table, None))
-        hooks.require(definition, lambda: table, _change(request))
-        head = self.publisher.find_head(request.name, request.branch) if what.append and not table.height else None
-        version = head or self.publisher.commit(request, table, append=what.append)
+        version = self._commit_rows(request, definition, streams.taken(data), append=what.append)
         if path is not None and content is not None:
             self.desk.committed(version, path, content)
         return version
+
+    def _commit_rows(self, request: Request, definition: Dataset | None, rows: Any, *, append: bool) -> Version:
+        if isinstance(rows, Incoming):
+            if definition is None or (definition.expect is None and not definition.checks):
+                named = drafts.normal_stream(rows, request.name, key=request.key, event_time=request.event_time)
+                return self.publisher.commit(request, named, append=append)
+            rows = rows.table()  # a declared schema and checks look at all rows together
+        expect = definition.expect if definition is not None else None
+        table = drafts.normal(rows, request.name, key=request.key, event_time=request.event_time, expect=expect)
+        if definition is not None:
+            request = replace(request, facts=collecting.inspect(definition, table, None))
+        hooks.require(definition, lambda: table, _change(request))
+        head = self.publisher.find_head(request.name, request.branch) if append and not table.height else None
+        return head or self.publisher.commit(request, table, append=append)
 
     def _request(self, name: str, definition: Dataset | None, what: What) -> Request:
         refs.require_dataset(name)
@@ -108,6 +117,8 @@ class Committer:
 
 
 def _read(path: Path) -> Any:
+    if files.is_table_file(path) and path.is_file() and streams.is_large(path):
+        return streams.of_file(path)
     table = files.read_table_file(path)
     if not table.height:
         raise DataError(f"{path} has no rows", cause="an empty batch adds nothing", cure="give it at least one row")

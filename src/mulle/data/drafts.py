@@ -40,8 +40,24 @@ def normal(
     Raises:
         DataError: it has no columns, lacks one of the key's or the event time, or two rows share a key.
     """
+    table = _normal(table_from(data), name, key, event_time, expect)
+    _check_key(table, key, f"dataset '{name}'")
+    return table
+
+
+def normal_stream(incoming: Incoming, name: str, *, key: Sequence[str], event_time: str | None) -> Incoming:
+    """The same for rows that come in pieces; whether keys repeat is seen when all have come.
+
+    Raises:
+        DataError: they have no columns, or lack one of the key's or the event time.
+    """
+    return incoming.changed(lambda piece: _normal(piece, name, key, event_time, None))
+
+
+def _normal(
+    table: pl.DataFrame, name: str, key: Sequence[str], event_time: str | None, expect: type[Schema] | None
+) -> pl.DataFrame:
     what = f"dataset '{name}'"
-    table = table_from(data)
     if not table.width:
         raise DataError(
             f"nothing to commit to {what}",
@@ -53,7 +69,7 @@ def normal(
         table = with_event_time(table, event_time, what)
     if expect is not None:
         table = _as_declared(table, expect)
-    _check_key(table, key, what)
+    _check_columns(table, key, what)
     return table
 
 
@@ -80,7 +96,7 @@ def _as_declared(table: pl.DataFrame, expect: type[Schema]) -> pl.DataFrame:
     return table.with_columns(casts) if casts else table
 
 
-def _check_key(table: pl.DataFrame, key: Sequence[str], what: str) -> None:
+def _check_columns(table: pl.DataFrame, key: Sequence[str], what: str) -> None:
     missing = [name for name in key if name not in table.columns]
     if missing:
         raise DataError(
@@ -88,6 +104,9 @@ def _check_key(table: pl.DataFrame, key: Sequence[str], what: str) -> None:
             cause=f"the columns are {', '.join(table.columns[:12])}",
             cure="name the columns that identify a row as key=[…]",
         )
+
+
+def _check_key(table: pl.DataFrame, key: Sequence[str], what: str) -> None:
     if not key or not table.height:
         return
     no_nulls(table, key, what)

@@ -21,7 +21,7 @@ MISSING = ["NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None", "?", "-"]
 
 
 def _csv(path: Path) -> pl.DataFrame:
-    separator = "\t" if path.suffixes[:1] == [".tsv"] else ","
+    separator = "\t" if kind_of(path) == "tsv" else ","
 
     def read(empty: dict[str, str] | None = None) -> pl.DataFrame:
         return pl.read_csv(path, separator=separator, try_parse_dates=True, infer_schema_length=None, null_values=empty)
@@ -42,17 +42,26 @@ def _word_for_nothing(column: pl.Series) -> str:
     return words[0] if len(words) == 1 else ""
 
 
+def _lines(path: Path) -> pl.DataFrame:
+    return pl.read_ndjson(path, infer_schema_length=None)
+
+
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".csv": _csv,
     ".tsv": _csv,
     ".csv.gz": _csv,
+    ".csv.zst": _csv,
+    ".tsv.gz": _csv,
+    ".tsv.zst": _csv,
     ".parquet": pl.read_parquet,
-    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-    ".ndjson": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    **dict.fromkeys([f"{kind}{packed}" for kind in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst")], _lines),
     ".arrow": pl.read_ipc,
     ".feather": pl.read_ipc,
     ".ipc": pl.read_ipc,
 }
+SAMPLE_ROWS = 100_000
+"""Rows that decide the types of a stream that does not tell them."""
+
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".csv": lambda table, path: table.write_csv(path),
     ".parquet": lambda table, path: table.write_parquet(path),
@@ -64,6 +73,11 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 def _suffix(path: Path) -> str:
     double = "".join(path.suffixes[-2:]).lower()
     return double if double in READERS else path.suffix.lower()
+
+
+def kind_of(path: Path) -> str:
+    """What the ending says that a table's file is, compressed or not: csv, tsv, jsonl, parquet and so on."""
+    return _suffix(path).split(".")[1]
 
 
 def is_table_file(path: Path) -> bool:
@@ -93,7 +107,12 @@ def read_table_file(path: Path) -> pl.DataFrame:
             f"{path} is empty", cause="it has no header and no rows", cure="give it at least a header"
         ) from error
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read", cause=str(error).partition("\n")[0], cure="mend the file") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """The error for a file that is no table."""
+    return DataError(f"{path} cannot be read", cause=str(error).partition("\n")[0], cure="mend the file")
 
 
 def write_table_file(table: pl.DataFrame, path: Path) -> None:
