@@ -47,7 +47,7 @@ texts = st.text(st.characters(codec="utf-8"))
 @given(
     st.builds(
         Pointer,
-        name=texts,
+        name=texts.filter(bool),
         version=st.just(DIGEST),
         logical=st.just(DIGEST),
         kind=st.just("table"),

@@ -40,7 +40,7 @@ def write(table: pl.DataFrame, about: About, path: Path) -> None:
     try:
         delta.write_deltalake(
             str(path),
-            fitting.to_arrow(),
+            fitting.rechunk().to_arrow(),  # chunks are written by several threads, in no order
             mode="overwrite",
             schema_mode="overwrite",
             target_file_size=_ONE_FILE,  # rows keep their order within a file only
