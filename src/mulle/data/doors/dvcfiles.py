@@ -87,15 +87,23 @@ def outputs(path: str, text: bytes, stages: bytes | None = None) -> list[Output]
     folder = posixpath.dirname(path)
     if posixpath.basename(path) != LOCK:
         return list(_found(path, posixpath.join(folder, held.get("wdir") or "."), held.get("outs")))
-    declared = _mapping(STAGES, stages or b"").get("stages") or {}
+    declared = _section(_mapping(STAGES, stages or b""), "stages")
+    locked = _section(held, "stages") if "schema" in held else held
     found: list[Output] = []
-    for name, stage in (held.get("stages", held if "schema" not in held else {}) or {}).items():
-        told = declared.get(name.partition("@")[0]) if isinstance(declared, dict) else None
-        told = told.get("do", told) if isinstance(told, dict) else {}
-        kept = _found(path, posixpath.join(folder, told.get("wdir") or "."), stage.get("outs"))
-        loose = _uncached(posixpath.join(folder, told.get("wdir") or "."), told)
+    for name in locked:
+        told = _section(declared, name.partition("@")[0])
+        told = _section(told, "do") or told
+        inside = posixpath.join(folder, told.get("wdir") or ".")
+        loose = _uncached(inside, told)
+        kept = _found(path, inside, _section(locked, name).get("outs"))
         found += [output for output in kept if output.path not in loose]
     return found
+
+
+def _section(held: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A mapping in a mapping; empty where it is missing, or something else."""
+    found = held.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _mapping(path: str, text: bytes) -> dict[str, Any]:
@@ -111,8 +119,8 @@ def _mapping(path: str, text: bytes) -> dict[str, Any]:
 
 
 def _found(path: str, folder: str, outs: Any) -> Iterator[Output]:
-    for out in outs or []:
-        md5 = out.get("md5")
+    for out in outs if isinstance(outs, list) else []:
+        md5 = out.get("md5") if isinstance(out, dict) else None
         if not md5 or out.get("cache") == "false":
             continue  # not downloaded yet, or kept by git itself
         algorithm: Algorithm = "md5" if out.get("hash") == "md5" else "md5-dos2unix"
