@@ -69,7 +69,7 @@ def test_a_line_counts_when_its_end_is_there(collect: Any, data: DataService, lo
 def test_a_batch_has_so_many_lines_at_most(collect: Any, data: DataService, log: Log) -> None:
     log.write(4)
     assert collect(mulle.lines("app.log", batch=3)) == [3, 6, 7]
-    assert data.head("rows").message == "1 lines of app.log"
+    assert data.head("rows").message == "1 line of app.log"
 
 
 @pytest.mark.parametrize("name", ["app.log.1", "app.log-20240101", "app.1.log"])
@@ -126,7 +126,7 @@ def test_a_truncated_log_goes_on_and_says_that_there_may_be_a_gap(collect: Any, 
     log.write(1)
     collect(source)
     assert numbers(data) == [0, 1, 2, 3]
-    assert data.head("rows").message == "1 lines of app.log, after a gap"
+    assert data.head("rows").message == "1 line of app.log, after a gap"
 
 
 def test_lines_that_may_be_lost_may_be_an_error(collect: Any, log: Log) -> None:

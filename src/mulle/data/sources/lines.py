@@ -318,7 +318,7 @@ def _ready(stream: BinaryIO, seconds: float) -> bool:
 
 def _batch(found: Found, state: Mapping[str, Any], name: str, *, live: bool = False) -> Batch:
     rows = found.table.height if found.table is not None else 0
-    message = f"{rows} lines of {name}"
+    message = f"{rows:,} {'line' if rows == 1 else 'lines'} of {name}"
     return Batch(rows=found.table, bad=found.bad, state=state, message=message, spans=[(name, rows)], live=live)
 
 

@@ -127,7 +127,7 @@ class SqlSource:
             for at in wrong.arg_true().to_list()
         ]
         kept = fit.table.filter(~wrong) if held else fit.table
-        message = f"{kept.height} rows of {self._said}"
+        message = f"{kept.height:,} {'row' if kept.height == 1 else 'rows'} of {self._said}"
         if self.column is not None and state.get("at"):
             message += f" up to {self.column} {state['at']['value']}"
         spans = [(self._said, kept.height)]
