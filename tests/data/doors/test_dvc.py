@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests import s3
 from tests.data.doors import dvcworld
 from tests.data.doors.conftest import Known
 
@@ -17,6 +18,8 @@ from mulle.data import DataService
 from mulle.data.doors.git import Repository
 from mulle.data.model import ImportedDataset, ImportReport
 from mulle.errors import DataError
+from mulle.store.bucket import Bucket
+from mulle.testing import ceph
 from mulle.testing.memory_store import MemoryStore
 
 DVC = Path(__file__).parents[3] / ".venv" / "peers" / "dvc" / "bin" / "dvc"
@@ -197,6 +200,22 @@ def test_contents_come_from_a_remote_that_is_a_folder(data: DataService, dvc: Kn
     (dvc.repo / ".dvc" / "config").write_text(
         "[core]\n    remote = away\n['remote \"away\"']\n    url = ../../remote\n"
     )
+    require_identical(data, dvc, tmp_path / "out")
+
+
+@s3.GROUP
+@pytest.mark.slow
+def test_contents_come_from_a_remote_in_s3(data: DataService, dvc: Known, tmp_path: Path) -> None:
+    server = s3.gateway()
+    bucket = Bucket(f"{server.bucket()}/dvc", environment=server.environment())
+    cache = dvc.repo / ".dvc" / "cache"
+    for path in (each for each in cache.rglob("*") if each.is_file()):
+        bucket.create(path.relative_to(cache).as_posix(), path.read_bytes())
+    shutil.rmtree(cache)
+    settings = {"url": bucket.url, "endpointurl": server.endpoint, "region": "us-east-1"}
+    settings |= {"access_key_id": ceph.KEY, "secret_access_key": ceph.SECRET}
+    lines = "".join(f"    {name} = {value}\n" for name, value in settings.items())
+    (dvc.repo / ".dvc" / "config.local").write_text(f"['remote \"far\"']\n{lines}")
     require_identical(data, dvc, tmp_path / "out")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mulle.types import Digest
 
 _SHOWN = 6
+_AT_ONCE = 16
+"""So many contents are fetched from a remote at a time."""
 _DASHES = str.maketrans(dict.fromkeys("/\\@: \t\n\r\0", "-"))
 
 
@@ -163,10 +166,24 @@ class _Loader:
         known = self.keeper.find(_alias(output.content))
         if known is not None:
             return history.of_tree(self.keeper.store, manifest.of_tree(self.keeper.store, known[0]))
+        self._fetch([content for _, content in self._files(output.content)])
         files = (self._entry(path, content, PLAIN) for path, content in self._files(output.content))
         made = history.stored(self.keeper.store, files)
         self.keeper.learn(_alias(output.content), made.manifest.tree, made.manifest.bytes)
         return made
+
+    def _fetch(self, wanted: Sequence[Content]) -> None:
+        """Bring what is not on this machine, several at a time."""
+        away = [
+            content
+            for content in dict.fromkeys(wanted)
+            if self.keeper.find(_alias(content)) is None and self._contents.path(content) is None
+        ]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for start in range(0, len(away), _AT_ONCE):
+                some = away[start : start + _AT_ONCE]
+                for content, data in zip(some, pool.map(self._contents.get, some), strict=True):
+                    self.keeper.keep(_alias(content), data)
 
     def _entry(self, path: str, content: Content, mode: int) -> TreeEntry:
         digest, size = self.keeper.find(_alias(content)) or self._bring(content)

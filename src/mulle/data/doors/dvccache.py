@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mulle.data.doors import dvcfiles
 from mulle.errors import DataError
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
     from mulle.data.doors.dvcfiles import Config, Content, Remote
 
 _CHUNK = 1 << 20
-_PLACE_SETTINGS = {
-    "endpointurl": "endpoint",
-    "region": "region",
-    "access_key_id": "access_key_id",
-    "secret_access_key": "secret_access_key",
-    "session_token": "token",
+_ENVIRONMENT = {
+    "endpointurl": "AWS_ENDPOINT_URL",
+    "region": "AWS_REGION",
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "session_token": "AWS_SESSION_TOKEN",
 }
-"""DVC's settings of an S3 remote, and obstore's."""
+"""DVC's settings of an S3 remote, and where our buckets look for them."""
+_FEW = 64
+_AWAY = {"s3", "gs", "az", "azure", "abfs"}
 
 
 class Place(Protocol):
@@ -48,28 +51,31 @@ class Folder:
         return (self.root / name).read_bytes()
 
 
-class Bucket:
-    """A remote in object storage, under a prefix."""
+class Away:
+    """A remote in object storage."""
 
     def __init__(self, remote: Remote) -> None:
-        from obstore.store import from_url  # noqa: PLC0415 - start-up time: few repositories need it
+        from mulle.store.bucket import Bucket  # noqa: PLC0415 - start-up time: few repositories need it
 
-        settings: dict[str, Any] = {
-            ours: remote.settings[theirs] for theirs, ours in _PLACE_SETTINGS.items() if theirs in remote.settings
-        }
-        if str(settings.get("endpoint", "")).startswith("http://"):
-            settings["client_options"] = {"allow_http": True}
-        self._store = from_url(remote.url, **settings)
+        told = {ours: remote.settings[theirs] for theirs, ours in _ENVIRONMENT.items() if theirs in remote.settings}
+        self._bucket = Bucket(remote.url, environment={**os.environ, **told})
+        self._asked = 0
+        self._listed: set[str] | None = None
 
     def has(self, name: str) -> bool:
-        try:
-            self._store.head(name)
-        except FileNotFoundError:
-            return False
-        return True
+        """Asks for a few one by one; whoever asks for many is answered from one listing."""
+        if self._listed is None:
+            self._asked += 1
+            if self._asked <= _FEW:
+                return self._bucket.size(name) is not None
+            self._listed = {key for key, _, _ in self._bucket.listed()}
+        return name in self._listed
 
     def get(self, name: str) -> bytes:
-        return bytes(self._store.get(name).bytes())
+        found = self._bucket.read(name)
+        if found is None:
+            raise DataError(f"{name} is not in the remote any more", cause="somebody removed it", cure="import again")
+        return found
 
 
 class Contents:
@@ -164,4 +170,4 @@ def _place(remote: Remote, root: Path) -> Place | None:
         return Folder(root / ".dvc" / remote.url)
     if scheme in {"file", "local"}:
         return Folder(Path(rest))
-    return Bucket(remote) if scheme in {"s3", "gs", "az", "azure", "abfs", "http", "https"} else None
+    return Away(remote) if scheme in _AWAY else None
