@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mulle.web.site import Site
 
 SAMPLE = 12
+EXAMPLES = 20
 LISTED = 40
 
 
@@ -76,8 +77,20 @@ def routes(site: Site) -> list[Route]:
         b = site.ws.data.show(f"{name}@{request.query_params.get('b', numbers[0])}").version
         a = request.query_params.get("a", b.parent if b.parent in numbers else numbers[-1])
         before = site.ws.data.show(f"{name}@{a}").version.number
-        diff = site.ws.data.diff(f"{name}@{before}", b.ref)
-        return site.render(request, "diff.html", name=name, diff=diff, before=before, after=b.number, versions=versions)
+        if "profiles" in request.query_params:
+            for one in (f"{name}@{before}", b.ref):
+                site.ws.data.profile(one)
+        diff = site.ws.data.diff(f"{name}@{before}", b.ref, examples=EXAMPLES)
+        return site.render(
+            request,
+            "diff.html",
+            name=name,
+            diff=diff,
+            cells=list(dict.fromkeys(column for row in diff.rows.examples.changed for column in row.cells)),
+            before=before,
+            after=b.number,
+            versions=versions,
+        )
 
     return [
         Route("/datasets", index),
