@@ -11,7 +11,7 @@ import mulle
 from mulle.catalog import Catalog, ledger
 from mulle.clock import VirtualClock
 from mulle.data import DataService
-from mulle.errors import DataError, SchemaSkewError
+from mulle.errors import DataError, ProjectError, SchemaSkewError
 
 
 def values(data: DataService, name: str = "rows", column: str = "a") -> list[Any]:
@@ -235,3 +235,41 @@ def test_a_large_file_is_taken_in_stretches(
     assert len(collect(mulle.files("in"))) > 2
     assert values(data) == list(range(101))
     assert collect(mulle.files("in")) == []
+
+
+def test_files_may_stay_files_and_only_new_ones_are_read(collect: Any, data: DataService, folder: Path) -> None:
+    source = mulle.files("in", as_files=True)
+    (folder / "1.png").write_bytes(b"one")
+    collect(source)
+    (folder / "deep").mkdir()
+    (folder / "deep" / "2.png").write_bytes(b"two")
+    collect(source)
+    assert collect(source) == []
+    assert [version.message for version in data.versions("rows")] == ["1 new file in in", "1 new file in in"]
+    data.checkout("rows", folder.parent / "out")
+    assert (folder.parent / "out" / "deep" / "2.png").read_bytes() == b"two"
+    stands = data.collected("rows")
+    assert stands is not None
+    assert stands.cursor == "2 files"
+
+
+@pytest.mark.parametrize("what", ["changed", "removed"])
+def test_of_files_that_stay_files_too_a_change_is_declared(
+    collect: Any, data: DataService, folder: Path, what: str
+) -> None:
+    for name in ("1.png", "2.png"):
+        (folder / name).write_bytes(name.encode())
+    collect(mulle.files("in", as_files=True))
+    if what == "changed":
+        (folder / "1.png").write_bytes(b"other")
+    else:
+        (folder / "1.png").unlink()
+    with pytest.raises(DataError, match=rf"1\.png in in was {what}"):
+        collect(mulle.files("in", as_files=True))
+    collect(mulle.files("in", as_files=True, changed="replace", removed="replace"))
+    assert data.head("rows").number == 2
+
+
+def test_removed_files_cannot_stay_in_a_folder() -> None:
+    with pytest.raises(ProjectError, match="cannot be kept"):
+        mulle.files("in", as_files=True, removed="keep")

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from tests import s3
 
 import mulle
 from mulle.data import DataService
 from mulle.data.sources.objects import matcher, parted
 from mulle.errors import DataError, ProjectError
+from mulle.store.bucket import Bucket
 
 
 @pytest.fixture
@@ -106,3 +109,42 @@ def test_patterns_match_within_folders(pattern: str, yes: str, no: str) -> None:
     matches = matcher(pattern)
     assert matches(yes)
     assert not matches(no)
+
+
+@s3.GROUP
+def test_a_real_bucket_gives_each_object_once(
+    collect: Any, data: DataService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gateway = s3.gateway()
+    for name, value in gateway.environment().items():
+        monkeypatch.setenv(name, value)
+    url = gateway.bucket()
+    store = Bucket(url)
+
+    def put(key: str, *values: int) -> None:
+        buffer = io.BytesIO()
+        pl.DataFrame({"a": values}).write_parquet(buffer)
+        store.create(key, buffer.getvalue())
+
+    put("in/1.parquet", 1, 2)
+    put("in/deep/2.parquet", 3)
+    put("other/3.parquet", 9)
+    source = mulle.objects(f"{url}/in/**/*.parquet")
+    assert (collect(source), collect(source)) == ([3], [])
+    put("in/4.parquet", 4)
+    assert collect(source) == [4]
+    assert data.read("rows")["a"].to_list() == [1, 2, 3, 4]
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wr0ng")
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        collect(source)
+    assert caught.value.cause == "it refuses the credentials"
+    assert "wr0ng" not in str(caught.value)
+
+
+@s3.GROUP
+def test_a_bucket_that_is_not_there(collect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3.gateway().environment().items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DataError) as caught:
+        collect(mulle.objects("s3://nowhere/*.csv"))
+    assert caught.value.cause == "there is no such bucket"

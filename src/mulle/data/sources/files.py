@@ -11,9 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from mulle.data import files as table_files
+from mulle.data.sources.folders import FolderSource
 from mulle.data.sources.pieces import Changed, Piece, Pieces, Removed, format_of
 from mulle.data.sources.port import Batch, Place, Position
-from mulle.errors import DataError
+from mulle.errors import DataError, ProjectError
 from mulle.types import duration
 
 _FRESH_NS = 2_000_000_000
@@ -88,7 +89,8 @@ def files(
     changed: Changed = "error",
     removed: Removed = "error",
     every: str | timedelta = "10s",
-) -> FilesSource:
+    as_files: bool = False,
+) -> FilesSource | FolderSource:
     """The rows of a file, of the files of a glob, or of a folder, each once: those of new files and of new lines.
 
     Of CSV, TSV and JSON lines that only grew, the new lines are taken. A file should be put in place by renaming: one
@@ -99,5 +101,17 @@ def files(
         changed: what happens when a file is no longer what was taken of it: an error, or all files are read anew.
         removed: what happens when a file is gone: an error, its rows are kept, or all files are read anew.
         every: how long the wheel waits before it looks again.
+        as_files: keep the files of a folder as the files that they are, instead of reading rows from them.
+
+    Raises:
+        ProjectError: files that are kept as files cannot stay where they were removed.
     """
+    if as_files:
+        if removed == "keep":
+            raise ProjectError(
+                f'the files of {path} cannot be kept with removed="keep"',
+                cause="a version of files is the folder as it is",
+                cure='declare removed="replace": former versions have the removed files',
+            )
+        return FolderSource(str(path), changed, removed, duration(every))
     return FilesSource(str(path), changed, removed, duration(every))

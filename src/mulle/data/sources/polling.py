@@ -9,14 +9,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mulle.data.manifest import load_table
+from mulle.data.manifest import FilesManifest, load_table, of_tree
 from mulle.data.publishing import OvertakenError
 from mulle.data.sources import cursors, shaping
 from mulle.data.sources.cursors import Standing
 from mulle.data.sources.landing import Check, Landed, Landing
 from mulle.data.sources.lines import STDIN
 from mulle.data.sources.port import Batch, Place, Polled, Position
+from mulle.data.working.desk import Desk
 from mulle.errors import DataError
+from mulle.hashing.tree import shown
+from mulle.store.tree import Trees
+from mulle.types import Digest
 
 if TYPE_CHECKING:
     import polars as pl
@@ -124,7 +128,26 @@ class Polling:
         scratch = self.publisher.catalog.path.parent / "tmp" / "sources" / definition.name
         types = shaping.wanted(definition, before)
         types.pop(definition.arrives or "", None)
-        return Place(self.root, scratch, self.publisher.catalog.clock, types, columns, frozenset(needed))
+        clock, folders = self.publisher.catalog.clock, _Folders(self.publisher, definition.name)
+        return Place(self.root, scratch, clock, types, columns, frozenset(needed), folders)
+
+
+@dataclass(frozen=True)
+class _Folders:
+    """The store's trees, by the working-copy index."""
+
+    publisher: Publisher
+    name: str
+
+    def stage(self, folder: Path) -> FilesManifest:
+        store = self.publisher.store
+        return of_tree(store, Desk(self.publisher.catalog, store).stage(self.name, folder))
+
+    def changes(self, before: str, after: FilesManifest) -> Iterator[tuple[str, str]]:
+        trees = Trees(self.publisher.store)
+        for change in trees.diff(trees.root(Digest(f"b3:{before}")), trees.root(after.tree)):
+            word = "added" if change.before is None else "removed" if change.after is None else "changed"
+            yield shown(change.path), word
 
 
 def _after(position: Position, batch: Batch) -> Position:

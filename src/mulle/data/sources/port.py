@@ -67,6 +67,16 @@ class Batch:
     live: bool = False
 
 
+class Folders(Protocol):
+    """Files that stay files: how a folder becomes a tree of the store, and what differs between two trees."""
+
+    def stage(self, folder: Path) -> FilesManifest:
+        """The tree of a folder as it is now; only files that may have changed are read."""
+
+    def changes(self, before: str, after: FilesManifest) -> Iterator[tuple[str, str]]:
+        """The paths that differ from a tree of before, each "added", "changed" or "removed"."""
+
+
 @dataclass(frozen=True)
 class Place:
     """What a source may use: where relative paths begin, a folder of its own that outlives the process, and time.
@@ -81,6 +91,7 @@ class Place:
     types: Mapping[str, pl.DataType] = field(default_factory=dict)
     columns: Sequence[str] | None = None
     needed: frozenset[str] = frozenset()
+    folders: Folders | None = None
 
     def learned(self, table: pl.DataFrame | None) -> Place:
         """The same, where what is not declared has the types that the first rows had."""

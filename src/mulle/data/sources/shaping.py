@@ -192,6 +192,8 @@ def _wider(column: pl.Series, dtype: pl.DataType, wrong: pl.Series) -> pl.Series
     if column.dtype.is_float():
         return column
     if column.dtype == pl.String:
+        if not column.filter(wrong).str.contains(r"[.eE]").all():
+            return None
         decimals = column.str.strip_chars().cast(pl.Float64, strict=False)
         return decimals if not (decimals.is_null() & wrong).any() and decimals.is_finite().all() else None
     return None
