@@ -148,29 +148,56 @@ def diff(state: State, a: str, b: str, key: tuple[str, ...], as_json: bool) -> N
 
 
 def _show_diff(found: Any) -> None:
-    for change in output.part(found, "columns") or []:
-        output.say(f"column {change.name}: {change.before or 'absent'} → {change.after or 'absent'}")
-    for name in ("rows", "files"):
-        part = output.part(found, name)
-        if part is None:
-            continue
-        counts = {each: output.part(part, each) for each in ("added", "removed", "changed", "unchanged")}
-        shown = {each: len(count) if isinstance(count, list) else count for each, count in counts.items()}
-        output.say(f"{name}: " + ", ".join(f"{count:,} {each}" for each, count in shown.items() if count is not None))
-        for sign, each in (("+", "examples_added"), ("-", "examples_removed"), ("~", "examples_changed")):
-            for example in output.part(part, each) or []:
-                output.say(f"  {sign} {output.cell(example)}")
+    for sign, each in (("+", "added"), ("-", "removed"), ("~", "changed")):
+        for change in getattr(found.schema, each):
+            output.say(f"column {sign} {change.name}: {change.before or 'absent'} → {change.after or 'absent'}")
+    part = found.rows if found.kind == "table" else found.files
+    counts = ", ".join(f"{getattr(part, each):,} {each}" for each in ("added", "removed", "changed", "unchanged"))
+    output.say(f"{'rows' if found.kind == 'table' else 'files'}: {counts}")
+    for sign, examples in (("+", part.examples.added), ("-", part.examples.removed)):
+        for example in examples:
+            output.say(f"  {sign} {output.cell(example)}")
+    for example in part.examples.changed:
+        output.say(f"  ~ {example if isinstance(example, str) else _changed(example)}")
+    moved = [each for each in found.distribution.columns if (each.psi or 0) >= PSI_SHOWN]
+    if moved:
+        output.say("\nvalues moved:")
+        output.table(moved, ["name:column", "psi", "mean_shift:mean, in std", "mean:mean [before, after]", "nulls"])
+    if found.affected.models:
+        served = ", ".join(found.affected.deployments) or "none of them is served"
+        output.say(f"\nmodels that learned from them: {', '.join(found.affected.models)} (served by {served})")
 
 
-@click.command("read", cls=Command, verbs=("data.rows",), examples=("mulle data read flights --limit 5",))
+PSI_SHOWN = 0.01
+"""A shift that is smaller is not worth a line; `--json` has all."""
+
+
+def _changed(row: Any) -> str:
+    cells = ", ".join(f"{name} {output.cell(old)} → {output.cell(new)}" for name, (old, new) in row.cells.items())
+    return f"{output.cell(row.key)}: {cells}"
+
+
+@click.command(
+    "read",
+    cls=Command,
+    verbs=("data.rows",),
+    examples=("mulle data read flights --limit 5", "mulle data read flights --remote origin --columns carrier,delay"),
+)
 @click.argument("ref", metavar="NAME[@VERSION]")
 @click.option("--offset", default=0, type=click.IntRange(min=0), help="Skip this many rows.")
+@click.option("--columns", default="", metavar="A,B", help="Only these columns.")
+@click.option("--remote", default="", help="Read from a remote, without pulling the dataset.")
 @limit_option(20)
 @json_option
 @pass_state
-def read(state: State, ref: str, offset: int, limit: int, as_json: bool) -> None:
-    """Rows of a version."""
-    output.emit(state.ws.data.rows(ref, limit=limit, offset=offset), as_json=as_json, show=_show_rows)
+def read(state: State, *, ref: str, offset: int, columns: str, remote: str, limit: int, as_json: bool) -> None:
+    """Rows of a version, here or on a remote: of large tables there only the columns that are asked for travel."""
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    if remote:
+        page = state.begun.data.remotes.rows(ref, remote, names, limit=limit, offset=offset)
+    else:
+        page = state.ws.data.rows(ref, limit=limit, offset=offset, columns=tuple(names))
+    output.emit(page, as_json=as_json, show=_show_rows)
 
 
 def _show_rows(page: Any) -> None:

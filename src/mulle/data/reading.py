@@ -112,18 +112,29 @@ def _require(manifest: Manifest, columns: Sequence[str] | None, *, bounded: bool
         )
 
 
-def page(store: ObjectStore, manifest: Manifest, offset: int, limit: int) -> pl.DataFrame:
-    """The rows [offset, offset + limit), reading only the parts they lie in."""
+def require_columns(manifest: Manifest, columns: Sequence[str]) -> None:
+    """Refuse a column that the table does not have.
+
+    Raises:
+        DataError: names those that it has.
+    """
+    _require(manifest, columns, bounded=False)
+
+
+def page(
+    store: ObjectStore, manifest: Manifest, offset: int, limit: int, columns: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """The rows [offset, offset + limit), all columns or some, reading only the parts they lie in."""
     frames: list[pl.DataFrame] = []
     before = 0
     for entry in listed(store, manifest):
         low, high = max(offset - before, 0), min(offset + limit - before, entry.rows)
         if low < high:
-            frames.append(parts.read(store, entry).slice(low, high - low))
+            frames.append(parts.read(store, entry, columns).slice(low, high - low))
         before += entry.rows
         if before >= offset + limit:
             break
-    return pl.concat(frames) if frames else _first(store, manifest, None).clear()
+    return pl.concat(frames) if frames else _first(store, manifest, columns).clear()
 
 
 def tail(store: ObjectStore, manifest: Manifest, rows: int) -> pl.DataFrame | None:

@@ -109,12 +109,17 @@ class Seeing(Wired):
             return msgspec.structs.replace(found, affected=affected(tx, [before, after], self._live))
 
     @verb("read")
-    def rows(self, ref: str, limit: int = 20, offset: int = 0) -> RowPage:
-        """Some rows of a version, in order."""
+    def rows(self, ref: str, limit: int = 20, offset: int = 0, columns: tuple[str, ...] = ()) -> RowPage:
+        """Some rows of a version, in order; all columns where none is named.
+
+        Raises:
+            DataError: there is no such column.
+        """
         version = self.resolve(ref)
         held = manifest.load_table(self._store, version.digest)
         with partial.explained(self._catalog, version):
-            table = reading.page(self._store, held, offset, limit)
+            reading.require_columns(held, columns)
+            table = reading.page(self._store, held, offset, limit, columns or None)
         rows = msgspec.to_builtins([[*row] for row in table.iter_rows()], enc_hook=str)
         return RowPage(ref=version.ref, total=version.rows, offset=offset, columns=schema_of(table), rows=rows)
 

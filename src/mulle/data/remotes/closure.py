@@ -21,7 +21,7 @@ Bring = Callable[[Sequence["Digest"]], None]
 
 
 def needed(store: ObjectStore, manifests: Iterable[Digest], there: Iterable[Digest] = ()) -> Iterator[Digest]:
-    """The objects of some versions, each once and always in the same order; what names others comes before them.
+    """The objects of some versions, each once and always in the same order; of each version what names others first.
 
     Args:
         store: where they are.
@@ -54,18 +54,16 @@ def _walk(store: ObjectStore, digest: Digest, seen: set[Digest], *, files: bool)
         return
     stack = [held.tree] if held.tree == digest or held.tree not in seen else []
     seen.add(held.tree)
+    contents: list[Digest] = []
     while stack:
         node = stack.pop()
         if node != digest:
             yield node
         for below in children(store.get(node)):
-            if below.digest in seen or not (files or below.is_node):
-                continue
-            seen.add(below.digest)
-            if below.is_node:
-                stack.append(below.digest)
-            else:
-                yield below.digest
+            if below.digest not in seen and (files or below.is_node):
+                seen.add(below.digest)
+                (stack if below.is_node else contents).append(below.digest)
+    yield from contents  # the directories lie together, so that whoever pulls reads them at once
 
 
 def bring(through: Through, digest: Digest, path: bytes = b"") -> None:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mulle.data import versions
+from mulle.data import manifest, reading, refs, versions
+from mulle.data.columns import schema_of
+from mulle.data.model import RowPage
 from mulle.data.refs import MAIN
 from mulle.data.remotes import closure, partial
 from mulle.data.remotes.history import Arrival, Local, Taken, origin_of, reached, take_in
 from mulle.data.remotes.model import Bundle, PullReport, PushReport, RemoteDataset, RemoteVersion
 from mulle.data.remotes.opening import Remote, opened
+from mulle.data.remotes.projection import Projected
 from mulle.data.remotes.pushing import Plan
 from mulle.data.remotes.refs import HERE, State, require_sound
 from mulle.data.remotes.sending import Sender
@@ -103,6 +106,35 @@ class Remotes:
                 states = ((name, there.refs.read(name)) for name in there.refs.datasets())
                 return [_told(there, name, state) for name, state in states if state.branches]
             return [_told(there, dataset, _required(there, dataset))]
+
+    def rows(self, ref: str, remote: str, columns: Sequence[str] = (), limit: int = 20, offset: int = 0) -> RowPage:
+        """Some rows of a version on a remote, in order, without pulling it; all columns where none is named.
+
+        Raises:
+            UnknownNameError: the remote has no such dataset or version.
+            DataError: there is no such column.
+        """
+        with self._opened(remote) as there:
+            commit = self._found(there, ref)
+            held = manifest.load_table(Projected(self._store, there.store, ()), commit.manifest)
+            names = list(columns) or [name for name, _ in held.schema]
+            reading.require_columns(held, names)
+            store = Projected(self._store, there.store, names)
+            table = reading.page(store, held, offset, limit, names)
+            listed = msgspec.to_builtins([[*row] for row in table.iter_rows()], enc_hook=str)
+        dataset = refs.split(ref)[0]
+        told = f"{dataset}@{commit.id[:9]}"
+        return RowPage(ref=told, total=held.rows, offset=offset, columns=schema_of(table), rows=listed)
+
+    def _found(self, there: Remote, ref: str) -> Commit:
+        """The commit on a remote that `NAME` or `NAME@VERSION` means."""
+        dataset, at = refs.split(ref)
+        state = _required(there, dataset)
+        named = {**state.branches, **state.tags}
+        ids = [named[at or MAIN]] if (at or MAIN) in named else sorted(state.commits)
+        known = {commit.id: commit for commit in there.refs.commits(dataset, ids)}
+        [chosen] = _chosen(dataset, state, known, at or MAIN)
+        return known[chosen]
 
     def _opened(self, remote: str) -> Remote:
         return opened(remote, self._named, self._root, self._cache)
