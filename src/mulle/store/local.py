@@ -317,21 +317,17 @@ class LocalStore:
                 yield digest
 
     def verify(self) -> Iterator[Damage]:
+        """What gc removes meanwhile is not damaged, it is gone."""
         self._mine()
+        self._index.forget_removed()
         for raw, location in self._index.all().items():
-            problem = self._problem(raw, location)
-            if problem and not self._has_other_copy(raw, location):
-                yield Damage(from_raw(raw), f"{self._packs / location.pack} at byte {location.offset}", problem)
+            problem, path = self._problem(raw, location), self._packs / location.pack
+            if problem and path.exists() and not self._has_other_copy(raw, location):
+                yield Damage(from_raw(raw), f"{path} at byte {location.offset}", problem)
         for digest in self._loose.digests():
-            try:
-                self._loose.get(digest)
-            except (StoreError, OSError) as error:
-                yield Damage(digest, str(self._loose.path(digest)), _reason(error))
+            yield from _damage(digest, self._loose.path(digest), self._loose.get)
         for digest in self._cooking.digests():
-            try:
-                self._cooking.check(digest)
-            except (StoreError, OSError) as error:
-                yield Damage(digest, str(self._cooking.path(digest)), _reason(error))
+            yield from _damage(digest, self._cooking.path(digest), self._cooking.check)
 
     def _problem(self, raw: bytes, location: Location) -> str:
         try:
@@ -400,6 +396,14 @@ def _let_go(pid: int, writer: PackWriter, index: PackIndex, lease: Lease) -> Non
         writer.close()
         index.close()
         let_go(lease)
+
+
+def _damage(digest: Digest, path: Path, read: Callable[[Digest], object]) -> Iterator[Damage]:
+    try:
+        read(digest)
+    except (StoreError, OSError) as error:
+        if path.exists():
+            yield Damage(digest, str(path), _reason(error))
 
 
 def _reason(error: Exception) -> str:
