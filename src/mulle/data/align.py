@@ -35,6 +35,13 @@ def hashes_of(table: pl.DataFrame) -> Hashes:
     return np.stack([bits.hash_rows(seed=seed).to_numpy() for seed in _SEEDS])
 
 
+def value_hashes_of(table: pl.DataFrame) -> Hashes:
+    """The hashes of each row's values: -0.0 as 0.0, and every NaN alike."""
+    if not table.width:
+        return np.zeros((2, table.height), np.uint64)
+    return np.stack([table.hash_rows(seed=seed).to_numpy() for seed in _SEEDS])
+
+
 def _bits(column: pl.Series) -> pl.Series:
     """The column with floating-point numbers as the integers of their bits; Polars hashes -0.0 as 0.0."""
     if not _has_floats(column.dtype):
@@ -118,7 +125,7 @@ class Aligner:
         return found
 
     def _paired(self, old: Hashes, new: Hashes) -> Positions:
-        pairs = _joined(old, new)
+        pairs = joined(old, new)
         keep = heaviest_chain(pairs[0])
         found = np.full(new.shape[1], NONE)
         found[pairs[1][keep]] = pairs[0][keep] + self._next
@@ -130,7 +137,7 @@ def _longest_stretch(bad: Positions) -> int:
     return int(np.diff(np.concatenate([[-1], edges, [len(bad) - 1]])).max())
 
 
-def _joined(old: Hashes, new: Hashes) -> tuple[Positions, Positions]:
+def joined(old: Hashes, new: Hashes) -> tuple[Positions, Positions]:
     """Pairs (old row, new row) of equal rows by new row; of rows that repeat, the first with the first, and so on."""
     sides = [
         pl.DataFrame({"a": hashes[0], "b": hashes[1]}).with_row_index("row").cast({"row": pl.Int64})

@@ -157,40 +157,99 @@ class ColumnChange(msgspec.Struct, frozen=True):
     after: str | None
 
 
+class SchemaDiff(msgspec.Struct, frozen=True, kw_only=True):
+    """Columns that only one version has, and those whose type changed. A renamed column is one removed, one added."""
+
+    added: list[ColumnChange]
+    removed: list[ColumnChange]
+    changed: list[ColumnChange]
+
+
+class ChangedRow(msgspec.Struct, frozen=True):
+    """A row by its key, and each column that differs as [before, after]."""
+
+    key: dict[str, Any]
+    cells: dict[str, list[Any]]
+
+
+class RowExamples(msgspec.Struct, frozen=True, kw_only=True):
+    """The first few rows of each kind of change."""
+
+    added: list[dict[str, Any]] = []
+    removed: list[dict[str, Any]] = []
+    changed: list[ChangedRow] = []
+
+
 class RowDiff(msgspec.Struct, frozen=True, kw_only=True):
     """Rows by key: counts, and the first few of each.
 
     Without a key a changed row reads as one removed and one added.
     """
 
-    key: list[str]
+    key: list[str] = []
     added: int = 0
     removed: int = 0
     changed: int = 0
     unchanged: int = 0
-    examples_added: list[dict[str, Any]] = []
-    examples_removed: list[dict[str, Any]] = []
-    examples_changed: list[dict[str, Any]] = []
+    examples: RowExamples = RowExamples()
+
+
+class FileExamples(msgspec.Struct, frozen=True, kw_only=True):
+    """The first few paths of each kind of change."""
+
+    added: list[str] = []
+    removed: list[str] = []
+    changed: list[str] = []
 
 
 class FileDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """Files by path."""
+    """Files by path: counts, and the first few of each."""
 
-    added: list[str]
-    removed: list[str]
-    changed: list[str]
-    unchanged: int
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    examples: FileExamples = FileExamples()
+
+
+class ColumnShift(msgspec.Struct, frozen=True, kw_only=True):
+    """How a column's values moved, from the profiles of both versions: [before, after] of each statistic.
+
+    `psi` is the population stability index over the former version's deciles, or its frequent values; `mean_shift`
+    the difference of the means in standard deviations of the former version. None where there is nothing to compare.
+    """
+
+    name: str
+    kind: str
+    rows: list[int]
+    nulls: list[float]
+    distinct: list[int]
+    mean: list[Any]
+    std: list[float | None]
+    psi: float | None
+    mean_shift: float | None
+
+
+class Distribution(msgspec.Struct, frozen=True, kw_only=True):
+    """How the values of the columns moved, the most moved first.
+
+    Nothing is read for it: `missing` are the versions that have no profile yet; `mulle data profile` makes it.
+    """
+
+    columns: list[ColumnShift] = []
+    missing: list[str] = []
 
 
 class Diff(msgspec.Struct, frozen=True, kw_only=True):
-    """What lies between two versions."""
+    """What lies between two versions. Of a tree of files the rows are none, of a table the files."""
 
     a: str
     b: str
     kind: Kind
-    columns: list[ColumnChange]
-    rows: RowDiff | None = None
-    files: FileDiff | None = None
+    files: FileDiff = FileDiff()
+    rows: RowDiff = RowDiff()
+    schema: SchemaDiff = SchemaDiff(added=[], removed=[], changed=[])
+    distribution: Distribution = Distribution()
     affected: Affected = Affected(models=[], deployments=[])
 
 

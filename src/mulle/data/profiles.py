@@ -24,6 +24,18 @@ _KNOWN = select(profile_cache.c.digest).where(profile_cache.c.subject == bindpar
 _KEEP = insert(profile_cache).on_conflict_do_nothing()
 
 
+def find(catalog: Catalog, store: ObjectStore, version: Version) -> Profile | None:
+    """The profile of a table's version, or what those of its parts make together; None where one is not kept."""
+    held = _known(catalog, [version.digest])
+    if held:
+        return decode(store.get(held[version.digest]))
+    entries = list(manifest.parts(store, manifest.load_table(store, version.digest)))
+    known = _known(catalog, [entry.digest for entry in entries])
+    if any(entry.digest not in known for entry in entries):
+        return None
+    return reduce(merge, (decode(store.get(known[entry.digest])) for entry in entries))
+
+
 @leasing(lambda _, store, *__: store)
 def profile_version(catalog: Catalog, store: ObjectStore, version: Version) -> Profile:
     """The profile of a table's version.

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mulle.data import (
+    changes,
     manifest,
     profiles,
     reading,
     resolving,
+    shifts,
     verify,
     versions,
 )
@@ -95,18 +97,36 @@ class Seeing(Wired):
         return VersionDetail(version=version, key=held.key, event_time=held.event_time, parts=pieces)
 
     @verb("read")
-    def diff(self, a: str, b: str, key: tuple[str, ...] = ()) -> Diff:
+    def diff(self, a: str, b: str, key: tuple[str, ...] = (), examples: int = 5) -> Diff:
         """What changed from version `a` to version `b`: columns, rows by key (the dataset's own by default), files.
 
-        With it, the models that learned from either, and the deployments that serve those now.
+        With it, how the values moved where both have a profile, the models that learned from either, and the
+        deployments that serve those now. Counts are exact; of each kind of change there are up to `examples` examples.
         """
         before, after = self.resolve(a), self.resolve(b)
-        if not key and before.kind == after.kind == "table":
-            key = tuple(manifest.load_table(self._store, after.digest).key)
         with partial.explained(self._catalog, before, after):
-            found = diff_versions(self._store, before, after, key)
+            found = diff_versions(self._store, before, after, key or self._key_of(before, after), examples)
+        if after.kind == "table":
+            moved = shifts.distribution(self._catalog, self._store, before, after)
+            found = msgspec.structs.replace(found, distribution=moved)
         with self._catalog.read() as tx:
             return msgspec.structs.replace(found, affected=affected(tx, [before, after], self._live))
+
+    def changes(self, a: str | Version, b: str | Version, key: Sequence[str] = ()) -> pl.DataFrame:
+        """All rows that differ between two versions of a table, as a table.
+
+        Its columns: `change` (added, removed or changed), the key, and each other column as `NAME.before` and
+        `NAME.after`. Without a key: `change` (added or removed), and the columns.
+        """
+        before, after = (each if isinstance(each, Version) else self.resolve(each) for each in (a, b))
+        with partial.explained(self._catalog, before, after):
+            old, new = (manifest.load_table(self._store, each.digest) for each in (before, after))
+            return changes.as_table(changes.changes(self._store, old, new, key or self._key_of(before, after)))
+
+    def _key_of(self, before: Version, after: Version) -> Sequence[str]:
+        if not before.kind == after.kind == "table":
+            return ()
+        return manifest.load_table(self._store, after.digest).key
 
     @verb("read")
     def rows(self, ref: str, limit: int = 20, offset: int = 0, columns: tuple[str, ...] = ()) -> RowPage:

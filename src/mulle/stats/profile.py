@@ -76,6 +76,11 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
         below = np.array(sketch.get_cdf(edges[1:-1].tolist()))
         return edges.tolist(), np.diff(np.concatenate([[0.0], below[:-1], [1.0]])).tolist()
 
+    def shares_below(self, edges: Sequence[float]) -> list[float]:
+        """About which share of the numbers is smaller than each edge; the edges grow."""
+        sketch = _kll(self.kll)
+        return [] if sketch is None or not edges else [float(share) for share in sketch.get_cdf(list(edges))[:-1]]
+
     def top(self, limit: int = 10) -> list[tuple[str, int]]:
         """The most frequent values as text, with about how many rows have them."""
         if not self.frequent:
@@ -290,7 +295,6 @@ def summarise(made: Profile) -> ProfileSummary:
 def _summary(column: ColumnProfile) -> ColumnSummary:
     quantiles = column.quantiles(QUANTILES)
     edges, shares = column.histogram()
-    timed = column.kind in _TIMES
     return ColumnSummary(
         name=column.name,
         kind=column.kind,
@@ -299,13 +303,23 @@ def _summary(column: ColumnProfile) -> ColumnSummary:
         distinct=round(column.distinct()),
         minimum=_shown(column.kind, column.minimum),
         maximum=_shown(column.kind, column.maximum),
-        mean=_shown(column.kind, column.mean) if column.finite else None,
-        std=column.std if column.finite and not timed else None,
+        mean=shown_mean(column),
+        std=shown_std(column),
         quantiles={f"p{rank * 100:g}": _shown(column.kind, v) for rank, v in zip(QUANTILES, quantiles, strict=False)},
         edges=edges,
         shares=shares,
         top=column.top(),
     )
+
+
+def shown_mean(column: ColumnProfile) -> Any:
+    """The mean to read, an instant as ISO 8601 text; None without numbers."""
+    return _shown(column.kind, column.mean) if column.finite else None
+
+
+def shown_std(column: ColumnProfile) -> float | None:
+    """The standard deviation; None without numbers, and of times."""
+    return column.std if column.finite and column.kind not in _TIMES else None
 
 
 def _shown(kind: str, value: float | str | None) -> Any:
