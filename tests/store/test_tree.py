@@ -78,7 +78,7 @@ def differences(store: MemoryStore, a: Digest, b: Digest) -> dict[bytes, tuple[b
 
 
 @given(trees, trees)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_diff_is_what_comparing_every_path_gives(a: dict[bytes, File], b: dict[bytes, File]) -> None:
     store = MemoryStore()
     assert differences(store, planted(store, a), planted(store, b)) == brute(a, b)

@@ -12,7 +12,7 @@ from mulle.errors import StoreError
 from mulle.hashing import Hasher, digest_bytes, from_raw, to_raw
 from mulle.store.files import Files, write_all
 from mulle.store.loose import LooseObjects, damaged
-from mulle.store.recipes import LEAST, Compared, Range, Recipe, Recipes, assembled, compare, written
+from mulle.store.recipes import Compared, Range, Recipe, Recipes, assembled, compare, written
 from mulle.types import Digest
 
 
@@ -28,6 +28,7 @@ class Cooking:
         safe: makes what was put safe from a power cut.
         claim: is told of every object that a new recipe counts on.
         small: longer objects are files of their own.
+        least: shorter objects are stored whole.
         durable: whether new bytes are synced.
     """
 
@@ -42,11 +43,12 @@ class Cooking:
         safe: Callable[[], None],
         claim: Callable[[bytes], None],
         small: int,
+        least: int,
         durable: bool,
     ) -> None:
         self._recipes, self._loose, self._files = recipes, loose, files
         self._put, self._get, self._safe, self._claim = put, get, safe, claim
-        self._small, self._durable = small, durable
+        self._small, self._least, self._durable = small, least, durable
         self.digests = recipes.digests
         self.path = recipes.path
 
@@ -106,7 +108,7 @@ class Cooking:
     def keep_file(self, path: Path, former: Digest) -> Digest | None:
         """Keep a file as what it shares with a former object and what is new in it; None where that does not pay."""
         before = self.find(former)
-        if before is None or before.size < LEAST:
+        if before is None or before.size < self._least:
             return None
         fd, temporary = self._loose.scratch()
         try:

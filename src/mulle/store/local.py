@@ -44,12 +44,14 @@ class LocalStore:
         *,
         small: int = SMALL,
         pack_limit: int = PACK_LIMIT,
+        large: int = LEAST,
         files: Files | None = None,
     ) -> None:
         self.root = root
         self.durable = durable
         self.small = small
         self.pack_limit = pack_limit
+        self.large = large
         self._files = files or Files()
         self._packs, self._objects, self._recipes = root / "packs", root / "objects", root / "recipes"
         self._temporary, self._extracted = root / "tmp", root / "tmp" / "objects"
@@ -92,6 +94,7 @@ class LocalStore:
             safe=self.flush,
             claim=self._claim,
             small=self.small,
+            least=self.large,
             durable=self.durable,
         )
         self._let_go = weakref.finalize(self, _let_go, self._pid, self._writer, self._index, self._lease)
@@ -171,7 +174,7 @@ class LocalStore:
             return self.put(data)
         self._mine()
         with explained(f"writing the bytes of {path} as an object", self.root):
-            made = None if former is None or size < LEAST else self._cooking.keep_file(path, former)
+            made = None if former is None or size < self.large else self._cooking.keep_file(path, former)
             return self._loose.put_file(path) if made is None else made
 
     def bases(self, digest: Digest) -> set[Digest]:

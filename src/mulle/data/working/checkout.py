@@ -7,6 +7,7 @@ their places and moved there one by one. Killed at any point, the same checkout 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -48,8 +49,12 @@ class Checkout:
             self._remove(plan)
             made = _Making(self.path, self.files)
             crew = Crew(self.store, made.root, keep=False, link=self.link, processes=self.processes, files=self.files)
-            written = list(crew.work(to_give(self._wishes(plan, made))))
-            made.finish()
+            try:
+                written = list(crew.work(to_give(self._wishes(plan, made))))
+                made.finish()
+            except BaseException:
+                made.abandon()
+                raise
             rows: dict[bytes, Row | None] = {**dict.fromkeys(plan.remove), **plan.settled}
             over = time.time_ns()  # we know what we wrote, unless others wrote to it within the same tick
             rows |= {name: row(name.rpartition(b"/")[2], taken, over) for name, taken in written}
@@ -114,6 +119,11 @@ class _Making:
         """Move what is new to its place."""
         for source, target in self._moves:
             self._files.rename(source, target)
+
+    def abandon(self) -> None:
+        """Delete what was not moved."""
+        for source, _ in self._moves:
+            shutil.rmtree(source, ignore_errors=True)
 
 
 def _name() -> bytes:
