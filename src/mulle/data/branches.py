@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mulle.data import ancestry, refs, resolving, versions
 from mulle.data.hooks import Change
+from mulle.data.manifest import FilesManifest, Manifest, encode, load, of_tree
 from mulle.data.model import Merge, Ref, Version
 from mulle.data.refs import MAIN
+from mulle.data.treemerging import merge_trees
 from mulle.errors import DataError, UsageError, unknown
 from mulle.store.leases import leasing
 
 if TYPE_CHECKING:
     from mulle.catalog import Catalog, Tx
     from mulle.data.publishing import Publisher
+    from mulle.store import ObjectStore
+    from mulle.types import Digest
 
 Kind: TypeAlias = Literal["branch", "tag"]
-Require: TypeAlias = "Callable[[Version, Change], None]"
+Require: TypeAlias = "Callable[[str, Digest, Change], None]"
+TOLD = 5
+"""Conflicts that an error's text tells; programs get more of them."""
 
 
 def change(catalog: Catalog, dataset: str, kind: Kind, name: str, at: str, *, delete: bool) -> list[Ref]:
@@ -176,7 +183,7 @@ def forward(catalog: Catalog, found: Meeting, into: str, source: str) -> Merge |
 class MergeConflictError(DataError):
     """Two lines changed the same thing differently. `conflicts` has each: its key or path, and what both made of it."""
 
-    def __init__(self, found: Meeting, conflicts: Sequence[object], told: Sequence[str], count: int) -> None:
+    def __init__(self, found: Meeting, conflicts: Sequence[Any], told: Sequence[str], count: int) -> None:
         super().__init__(
             f"{found.theirs.ref} cannot be merged into {found.ours.ref}: both changed the same",
             cause="; ".join(told) + (f"; … ({count} in all)" if count > len(told) else ""),
@@ -205,14 +212,52 @@ def merge(publisher: Publisher, wish: Wish, require: Require) -> Merge:
             found = meeting(tx, name, source, into)
         if found.result == "up to date":
             return Merge(result="up to date", version=found.ours, into=into, source=source)
+        message = wish.message or f"merge {source}"
+        change = Change(action="merge", dataset=name, branch=into, message=message)
         if found.result == "fast-forward":
-            require(found.theirs, Change(action="merge", dataset=name, branch=into, message=wish.message))
+            require(name, found.theirs.digest, change)
             done = forward(publisher.catalog, found, into, source)
         else:
-            raise DataError(
-                f"{found.theirs.ref} and {found.ours.ref} have both changed since they parted",
-                cause="only a branch that has nothing of its own moves forward",
-                cure=f"mulle data diff {found.ours.ref} {found.theirs.ref}",
-            )
+            made = joined(publisher.store, found)
+            digest = publisher.store.put(encode(made))
+            require(name, digest, change)
+            publisher.store.flush()
+            done = _publish(publisher.catalog, found, wish, versions.New(
+                name, made, digest, found.ours, message, _later(found.ours.watermark, found.theirs.watermark),
+                {"from": found.theirs.number}, into, found.theirs,
+            ))  # fmt: skip
         if done is not None:
             return done
+
+
+def _publish(catalog: Catalog, found: Meeting, wish: Wish, new: versions.New) -> Merge | None:
+    """Add the merged version; None when the branch no longer stands where it stood."""
+    with catalog.write() as tx:
+        if versions.head(tx, new.name, new.branch).number != found.ours.number:
+            return None
+        return Merge(result="merged", version=versions.publish(tx, new), into=wish.into, source=wish.source)
+
+
+def joined(store: ObjectStore, found: Meeting) -> Manifest | FilesManifest:
+    """What comes out of both lines; its objects are stored.
+
+    Raises:
+        MergeConflictError: both changed the same differently.
+    """
+    ours, theirs = load(store, found.ours.digest), load(store, found.theirs.digest)
+    base = None if found.common is None else load(store, found.common.digest)
+    if isinstance(ours, FilesManifest) and isinstance(theirs, FilesManifest):
+        former = base.tree if isinstance(base, FilesManifest) else None
+        tree, conflicts = merge_trees(store, former, ours.tree, theirs.tree)
+        if conflicts:
+            raise MergeConflictError(found, conflicts, [each.told() for each in conflicts[:TOLD]], len(conflicts))
+        return of_tree(store, tree)
+    raise DataError(
+        f"{found.theirs.ref} and {found.ours.ref} have both changed since they parted",
+        cause="only a branch that has nothing of its own moves forward",
+        cure=f"mulle data diff {found.ours.ref} {found.theirs.ref}",
+    )
+
+
+def _later(a: datetime | None, b: datetime | None) -> datetime | None:
+    return max(a, b) if a is not None and b is not None else a or b

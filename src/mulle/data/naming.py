@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from mulle.data import (
-    branches,
-    hooks,
-    removing,
-    versions,
-)
-from mulle.data.model import (
-    Merge,
-    Ref,
-    Removed,
-    Version,
-)
+from typing import TYPE_CHECKING
+
+from mulle.data import branches, hooks, removing, versions
+from mulle.data.model import Merge, Ref, Removed, Version
 from mulle.data.refs import MAIN
 from mulle.data.seeing import Seeing
 from mulle.verbs import verb
+
+if TYPE_CHECKING:
+    from mulle.types import Digest
 
 Refs = list[Ref]
 
@@ -45,7 +40,7 @@ class Naming(Seeing):
         """
         if name and not delete:
             version = self.resolve(branches.reference(dataset, at))
-            self._require(version, hooks.Change(action="tag", dataset=dataset, tag=name))
+            self._require(dataset, version.digest, hooks.Change(action="tag", dataset=dataset, tag=name))
         return branches.change(self._catalog, dataset, "tag", name, at, delete=delete)
 
     @verb("write")
@@ -76,10 +71,9 @@ class Naming(Seeing):
         with self._catalog.write() as tx:
             return removing.remove(tx, ref, self._live, force=force)
 
-    def _require(self, version: Version, change: hooks.Change) -> None:
-        """Ask the checks of the dataset's definition about a version."""
-        definition = self._definitions().get(version.dataset)
-        hooks.require(definition, lambda: hooks.rows_of(self._store, version.digest), change)
+    def _require(self, name: str, digest: Digest, change: hooks.Change) -> None:
+        """Ask the checks of the dataset's definition about the version with that manifest."""
+        hooks.require(self._definitions().get(name), lambda: hooks.rows_of(self._store, digest), change)
 
     def advance(self, name: str, number: int) -> Version:
         """Point the dataset's branch at one of its versions. Replays of history use it; what is committed stays."""
