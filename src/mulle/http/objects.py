@@ -3,6 +3,7 @@
     GET, HEAD  /objects/<digest>            whole or by range
     PUT        /objects/<digest>            whole, or the next piece of it (content-range)
     GET        /objects/<digest>/received   how much of it has arrived in pieces
+    GET, PUT   /objects/<digest>/recipe     how it is made of other objects, where it does not lie here itself
     GET        /objects                     the digests of all objects
     POST       /objects/missing             digests → those that are not here
     POST       /objects/pack                a sealed pack → its objects are here
@@ -18,7 +19,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -47,6 +48,7 @@ _FOREVER = "public, max-age=31536000, immutable"
 _BYTES = "application/octet-stream"
 _RAW = 32
 _LOT = 4096
+T = TypeVar("T")
 
 
 class Objects(Protocol):
@@ -91,6 +93,8 @@ def routes(store: Objects, folder: Path | None = None) -> list[Route]:
         ("/objects/verify", "POST", many.verify),
         ("/objects", "GET", many.every),
         ("/objects/{digest}/received", "GET", one.received),
+        ("/objects/{digest}/recipe", "GET", one.recipe),
+        ("/objects/{digest}/recipe", "PUT", one.take_recipe),
         ("/objects/{digest}", "GET", one.read),
         ("/objects/{digest}", "PUT", one.write),
     ]
@@ -119,6 +123,25 @@ class _One:
         there = await run_in_threadpool(self._store.has, digest)
         count = -1 if there else await run_in_threadpool(self._arriving.received, digest)
         return Response(msgspec.json.encode({"there": there, "received": count}), media_type=wire.JSON)
+
+    async def recipe(self, request: Request) -> Response:
+        digest = _digest(request)
+        find: Callable[[Digest], bytes | None] | None = getattr(self._store, "recipe", None)
+        told = None if find is None else await run_in_threadpool(find, digest)
+        if told is None:
+            raise UnknownNameError(
+                f"there is no recipe of {digest}", cause="it lies here itself, or not at all", cure="GET the object"
+            )
+        return Response(told, media_type=_BYTES)
+
+    async def take_recipe(self, request: Request) -> Response:
+        digest, told = _digest(request), await _body(request, LARGEST_PACK)
+        take: Callable[[Digest, bytes], None] | None = getattr(self._store, "take_recipe", None)
+        if take is None:
+            raise UsageError("this store keeps objects whole", cause="it has no recipes", cure="send the object itself")
+        if not await run_in_threadpool(self._store.has, digest):
+            await run_in_threadpool(_given, take, digest, told)
+        return Response(status_code=201)
 
     async def write(self, request: Request) -> Response:
         digest = _digest(request)
@@ -197,10 +220,9 @@ class _Many:
         return Response(msgspec.json.encode({"objects": kept}), 201, media_type=wire.JSON)
 
     def _keep(self, body: bytes) -> int:
-        try:
-            objects = list(packing.objects_in(body, "what was sent"))  # all of them are verified before one is kept
-        except StoreError as error:
-            raise UsageError(error.message, cause=error.cause, cure=error.cure) from error
+        objects: list[tuple[bytes, bytes]] = _given(
+            list, packing.objects_in(body, "what was sent")
+        )  # all are verified before one is kept
         for _, data in objects:
             self._store.put(data)
         self._store.flush()
@@ -228,6 +250,14 @@ class _Many:
 
     async def verify(self, _: Request) -> Response:
         return StreamingResponse((wire.line_of(each) for each in self._store.verify()), media_type=wire.NDJSON)
+
+
+def _given(call: Callable[..., T], *arguments: Any) -> T:
+    """The call's result; what it finds wrong with what was sent is the sender's fault."""
+    try:
+        return call(*arguments)
+    except StoreError as error:
+        raise UsageError(error.message, cause=error.cause, cure=error.cure) from error
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -3,6 +3,7 @@
     packs/<blake3>.pack   a sealed pack, named by the digest of its bytes
     packs/<blake3>.idx    its footer; written after the pack, so a pack without one is not there yet
     objects/<xx>/<hex>    a large object
+    recipes/<xx>/<hex>    how a large object is made of others
 
 The formats are those of a local store (`docs/en/reference/formats.md`). The footers are kept in a local cache by name:
 what the bucket holds is known by listing it, without reading a byte of what was there before.
@@ -10,11 +11,13 @@ what the bucket holds is known by listing it, without reading a byte of what was
 
 from __future__ import annotations
 
+import io
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 from blake3 import blake3
 
@@ -28,6 +31,7 @@ from mulle.store.loose import chunks_of
 from mulle.store.outgoing import Outgoing
 from mulle.store.port import Damage
 from mulle.store.received import Received, refuse_other
+from mulle.store.recipes import assembled, decode
 from mulle.store.sealed import Location
 from mulle.types import Digest
 
@@ -89,6 +93,8 @@ class CloudStore:
         location = self._footers.find(raw)
         if location is None:
             data = self._bucket.read(_key(digest))
+            if data is None and (told := self.recipe(digest)) is not None:
+                data = b"".join(self._made(told, digest))
             location = self._footers.find(raw, fresh=True) if data is None else None
         if location is not None:
             found = self._bucket.ranges(f"packs/{location.pack}", [(location.offset, location.length)])
@@ -112,6 +118,8 @@ class CloudStore:
             return len(waiting)
         location = self._footers.find(raw)
         found = self._bucket.size(_key(digest)) if location is None else location.length
+        if found is None and (told := self.recipe(digest)) is not None:
+            found = decode(told, digest).size
         if found is None and (location := self._footers.find(raw, fresh=True)) is not None:
             found = location.length
         if found is None:
@@ -143,8 +151,12 @@ class CloudStore:
                     yield Damage(from_raw(raw), f"{self.url}/packs/{name}", _problem(data))
         for digest in self._large_ones():
             hasher = Hasher()
-            for piece in self._bucket.stream(_key(digest)) or ():
-                hasher.update(piece)
+            try:
+                for piece in self._from(digest, 0):
+                    hasher.update(piece)
+            except StoreError as error:
+                yield Damage(digest, f"{self.url}/{_key(digest)}", error.message)
+                continue
             if hasher.digest() != digest:
                 yield Damage(digest, f"{self.url}/{_key(digest)}", _problem(b""))
 
@@ -200,14 +212,26 @@ class CloudStore:
         location = self._footers.find(to_raw(digest))
         key, start = (_key(digest), 0) if location is None else (f"packs/{location.pack}", location.offset)
         found = self._bucket.ranges(key, [(start + offset, length)])
-        if found is None:
-            raise self._absent(digest)
-        self._count(received=length)
-        return found[0]
+        if found is not None:
+            self._count(received=length)
+            return found[0]
+        with self.path(digest).open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
 
     def is_large(self, digest: Digest) -> bool:
         raw = to_raw(digest)
         return raw not in self._outgoing and self._footers.find(raw) is None
+
+    def recipe(self, digest: Digest) -> bytes | None:
+        told = self._bucket.read(_recipe_key(digest))
+        self._count(received=len(told or b""))
+        return told
+
+    def send_recipe(self, digest: Digest, told: bytes) -> None:
+        self._create(_recipe_key(digest), told)
+        self._large.add(to_raw(digest))
+        self._count(sent=len(told))
 
     def close(self) -> None:
         """Let go of the cache."""
@@ -241,12 +265,22 @@ class CloudStore:
 
     def _from(self, digest: Digest, offset: int) -> Iterator[bytes]:
         pieces = self._bucket.stream(_key(digest), offset) if self.is_large(digest) else None
+        if pieces is None and self.is_large(digest) and (told := self.recipe(digest)) is not None:
+            pieces = self._made(told, digest, offset)
         if pieces is None:
             yield self.get(digest)[offset:]
             return
         for piece in pieces:
             self._count(received=len(piece))
             yield piece
+
+    def _made(self, told: bytes, digest: Digest, offset: int = 0) -> Iterator[bytes]:
+        """An object's bytes from those of others, unverified; the others are verified."""
+        return assembled(decode(told, f"{self.url}/{_recipe_key(digest)}"), self._open, offset)
+
+    def _open(self, raw: bytes) -> BinaryIO:
+        digest = from_raw(raw)
+        return self.path(digest).open("rb", buffering=0) if self.is_large(digest) else io.BytesIO(self.get(digest))
 
     def _batches(self, name: str, held: list[tuple[bytes, Location]]) -> Iterator[tuple[bytes, bytes | None]]:
         """Objects of a pack with their bytes (None where the pack is gone), read in parallel batches."""
@@ -276,14 +310,20 @@ class CloudStore:
         if len(unknown) > _ASK_EACH:
             self._large.update(to_raw(digest) for digest in self._large_ones())
         else:
-            self._large.update(raw for raw in unknown if self._bucket.size(_key(from_raw(raw))) is not None)
+            self._large.update(raw for raw in unknown if self._is_there(from_raw(raw)))
         return (raw for raw in unknown if raw not in self._large)
 
+    def _is_there(self, digest: Digest) -> bool:
+        return any(self._bucket.size(key) is not None for key in (_key(digest), _recipe_key(digest)))
+
     def _large_ones(self) -> Iterator[Digest]:
-        for key, _ in self._bucket.keys("objects"):
-            name = f"b3:{key.rpartition('/')[2]}"
-            if is_digest(name):
-                yield Digest(name)
+        found: set[Digest] = set()
+        for folder in ("objects", "recipes"):
+            for key, _ in self._bucket.keys(folder):
+                name = f"b3:{key.rpartition('/')[2]}"
+                if is_digest(name) and name not in found:
+                    found.add(Digest(name))
+                    yield Digest(name)
 
     def _checked(self, digest: Digest, data: bytes) -> bytes:
         if digest_bytes(data) != digest:
@@ -305,6 +345,10 @@ class CloudStore:
 
 def _key(digest: Digest) -> str:
     return f"objects/{digest[3:5]}/{digest[3:]}"
+
+
+def _recipe_key(digest: Digest) -> str:
+    return f"recipes/{digest[3:5]}/{digest[3:]}"
 
 
 def _digest_of(path: Path) -> Digest:

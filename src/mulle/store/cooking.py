@@ -12,7 +12,7 @@ from mulle.errors import StoreError
 from mulle.hashing import Hasher, digest_bytes, from_raw, to_raw
 from mulle.store.files import Files, write_all
 from mulle.store.loose import LooseObjects, damaged
-from mulle.store.recipes import Compared, Range, Recipe, Recipes, assembled, compare, written
+from mulle.store.recipes import Compared, Range, Recipe, Recipes, assembled, compare, decode, encode, written
 from mulle.types import Digest
 
 
@@ -81,6 +81,33 @@ class Cooking:
     def pieces(self, recipe: Recipe, start: int = 0) -> Iterator[bytes]:
         """The bytes that a recipe makes, unverified."""
         return assembled(recipe, self._open, start)
+
+    def told(self, digest: Digest) -> bytes | None:
+        """The recipe of an object that does not lie here itself, as it travels; None where there is none."""
+        recipe = None if self._loose.has(digest) else self._recipes.find(digest)
+        return None if recipe is None else encode(recipe)
+
+    def take(self, digest: Digest, told: bytes) -> None:
+        """Keep a recipe that came from elsewhere; what it is made of must be here.
+
+        Raises:
+            StoreError: it is damaged, an object is missing, or it does not make what the digest names.
+        """
+        recipe, hasher = decode(told, f"of {digest}"), Hasher()
+        for needed in (*recipe.bases, to_raw(digest)):
+            self._claim(needed)
+        if not all(map(self._there, recipe.bases)):
+            raise StoreError(
+                f"{digest} cannot be made",
+                cause="an object that its recipe names is not here",
+                cure="send that first, or the object whole",
+            )
+        for piece in self.pieces(recipe):
+            hasher.update(piece)
+        if hasher.digest() != digest:
+            raise damaged(digest, "its recipe")
+        self._safe()
+        self._recipes.put(digest, recipe)
 
     def get(self, digest: Digest) -> bytes | None:
         """An object's bytes by its recipe, verified; None where there is none."""

@@ -156,6 +156,19 @@ class ServerStore:
         waiting = self._outgoing.get(to_raw(digest))
         return waiting is None and (digest in self._large or self.size(digest) > SMALL)
 
+    def recipe(self, digest: Digest) -> bytes | None:
+        to_raw(digest)
+        try:
+            told = self.server.ask("GET", f"/objects/{digest}/recipe")
+        except NothingThereError:
+            return None
+        self._count(received=len(told))
+        return told
+
+    def send_recipe(self, digest: Digest, told: bytes) -> None:
+        self.server.ask("PUT", f"/objects/{digest}/recipe", told)
+        self._count(sent=len(told))
+
     def close(self) -> None:
         """Close the connections."""
         self.server.close()

@@ -183,6 +183,22 @@ class LocalStore:
         with explained(f"reading {digest}", self.root):
             return self._cooking.bases(digest)
 
+    def recipe(self, digest: Digest) -> bytes | None:
+        """How an object is made of its `bases`, as it travels; None where it lies here itself."""
+        self._mine()
+        with explained(f"reading {digest}", self.root):
+            return self._cooking.told(digest)
+
+    def take_recipe(self, digest: Digest, told: bytes) -> None:
+        """Keep an object as what it is made of, which must be here.
+
+        Raises:
+            StoreError: it is not, or it does not make the object; nothing was kept.
+        """
+        self._mine()
+        with explained(f"writing {digest}", self.root):
+            self._cooking.take(digest, told)
+
     def get(self, digest: Digest) -> bytes:
         self._mine()
         raw = to_raw(digest)

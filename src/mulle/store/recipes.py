@@ -80,15 +80,14 @@ class Recipes:
             data = self.path(digest).read_bytes()
         except FileNotFoundError:
             return None
-        return _decode(data, str(self.path(digest)))
+        return decode(data, str(self.path(digest)))
 
     def put(self, digest: Digest, recipe: Recipe) -> None:
         """Keep a recipe, safe from a power cut. What it names must be safe before."""
         path = self.path(digest)
         new = not path.parent.is_dir()
         path.parent.mkdir(parents=True, exist_ok=True)
-        check = blake3(packed := msgspec.msgpack.encode(recipe)).digest()
-        replace(self._files, path, _MARK + check + packed, durable=self._durable)
+        replace(self._files, path, encode(recipe), durable=self._durable)
         if new and self._durable:
             self._files.sync_folder(self._folder)
             self._files.sync_folder(self._folder.parent)
@@ -105,7 +104,18 @@ class Recipes:
                     yield Digest(name)
 
 
-def _decode(data: bytes, where: str) -> Recipe:
+def encode(recipe: Recipe) -> bytes:
+    """A recipe as it lies on a disk, and travels."""
+    packed = msgspec.msgpack.encode(recipe)
+    return _MARK + blake3(packed).digest() + packed
+
+
+def decode(data: bytes, where: str) -> Recipe:
+    """A recipe from its bytes.
+
+    Raises:
+        StoreError: they are damaged, or of a newer format.
+    """
     head = len(_MARK) + blake3.digest_size
     if data[: len(_MARK) - 1] == _MARK[:-1] and data[len(_MARK) - 1] > _MARK[-1]:
         raise StoreError(f"{where} has a newer format", cause="a newer mulle wrote it", cure="pip install -U mulle")

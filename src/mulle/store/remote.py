@@ -50,5 +50,11 @@ class RemoteStore(ObjectStore, Protocol):
     def is_large(self, digest: Digest) -> bool:
         """Whether the object is a file of its own there: for `path` rather than `fetch`, as it may be long."""
 
+    def recipe(self, digest: Digest) -> bytes | None:
+        """How a large object is made of others that are there, as it travels; None where it lies there itself."""
+
+    def send_recipe(self, digest: Digest, told: bytes) -> None:
+        """Say how a large object is made of others, which must be there already."""
+
     def close(self) -> None:
         """Let go of connections and caches; what was put but not flushed is lost."""

@@ -8,7 +8,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mulle.hashing import from_raw
 from mulle.store import packing
+from mulle.store.recipes import decode
 
 if TYPE_CHECKING:
     from mulle.store import ObjectStore
@@ -83,9 +85,30 @@ class Sender:
         self._sent(len(items), sum(len(data) for _, data in items))
 
     def _send_file(self, digest: Digest) -> None:
+        if self._send_recipe(digest):
+            return
         path = self._local.path(digest)
         self._remote.send_file(digest, path)
         self._sent(1, path.stat().st_size)
+
+    def _send_recipe(self, digest: Digest) -> bool:
+        """Send what an object is made of, and how, where it is so here and less than the object is missing there."""
+        recipe: Callable[[Digest], bytes | None] | None = getattr(self._local, "recipe", None)
+        told = None if recipe is None else recipe(digest)
+        if told is None:
+            return False
+        bases = sorted({from_raw(each.raw) for each in decode(told, digest).ranges})
+        absent = {base: self._local.size(base) for base in self._remote.missing(bases)}
+        if sum(absent.values()) >= self._local.size(digest):
+            return False
+        for base, size in absent.items():
+            if size > SMALL:
+                self._remote.send_file(base, self._local.path(base))
+            else:
+                self._remote.send([(base, self._local.get(base))])
+        self._remote.send_recipe(digest, told)
+        self._sent(1 + len(absent), sum(absent.values()) + len(told))
+        return True
 
     def _sent(self, objects: int, size: int) -> None:
         self.objects += objects

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mulle.errors import StoreError
+from mulle.hashing import from_raw
+from mulle.store.recipes import decode
 
 if TYPE_CHECKING:
     from mulle.store import Damage, ObjectStore
@@ -74,6 +76,13 @@ class Through:
         yield from self.local.verify()
 
     def _bring_file(self, digest: Digest) -> None:
+        take: Callable[[Digest, bytes], None] | None = getattr(self.local, "take_recipe", None)
+        told = None if take is None else self.remote.recipe(digest)
+        if take is not None and told is not None:
+            self.bring(sorted({from_raw(each.raw) for each in decode(told, digest).ranges}))
+            take(digest, told)
+            self._keep(digest, digest, len(told))
+            return
         path = self.remote.path(digest)
         self._keep(digest, self.local.put_file(path), path.stat().st_size)
         path.unlink(missing_ok=True)
