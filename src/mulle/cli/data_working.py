@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +13,10 @@ from mulle.cli import output
 from mulle.cli.lazy import Command
 from mulle.cli.progress import progress
 from mulle.cli.state import State, json_option, pass_state, reason_option
+from mulle.errors import MulleError
+
+if TYPE_CHECKING:
+    from mulle.data.working.copies import Copies
 
 
 @click.command(
@@ -40,12 +46,12 @@ def add(state: State, dataset: str, path: Path | None, *, name: str, message: st
             "--name and --message go with PATH alone; mulle data commit makes a version of NAME PATH"
         )
     with progress(quiet=as_json) as shown:
-        ws = state.begun
         shown.step(f"adding {path or dataset}")
         if path is None:
-            pointed = ws.data.pointed.add(Path(dataset), name, message)
+            pointed = state.begun.data.pointed.add(Path(dataset), name, message)
         else:
-            found = ws.data.add(dataset, str(path))
+            with _known(state, dataset, path) as copies:
+                found = copies.add(dataset, path) if copies else state.begun.data.add(dataset, str(path))
     if path is None:
         output.emit(pointed, as_json=as_json, show=_show_pointed)
     else:
@@ -84,7 +90,25 @@ def status(state: State, dataset: str, path: Path | None, as_json: bool) -> None
         found = state.ws.data.pointed.states(_pointers(dataset, state.directory))
         output.emit(found, as_json=as_json, show=output.rows(_POINTED, empty="no pointer files here"))
         return
-    output.emit(state.ws.data.status(dataset, str(path)), as_json=as_json, show=_show_status)
+    with _known(state, dataset, path) as copies:
+        told = copies.status(dataset, path, None) if copies else state.ws.data.status(dataset, str(path))
+    output.emit(told, as_json=as_json, show=_show_status)
+
+
+@contextmanager
+def _known(state: State, dataset: str, path: Path) -> Iterator[Copies | None]:
+    """What is enough for a copy that is known to come from a version: the workspace's planes cost start-up time."""
+    from mulle import config  # noqa: PLC0415 - start-up time
+    from mulle.data.working.known import known  # noqa: PLC0415 - start-up time
+
+    try:
+        workspace = config.load(state.directory).workspace
+        config.check_format(workspace)
+    except MulleError:  # no project here, or no workspace in it yet: opening it says so, or makes it
+        yield None
+        return
+    with known(workspace, dataset, path) as copies:
+        yield copies
 
 
 _POINTED = ["path", "dataset", "state", "version:pointer says", "at:copy is", "added", "removed", "changed"]

@@ -23,6 +23,9 @@ from mulle.store.port import ObjectStore
 from mulle.store.tree import Trees, cut_out
 from mulle.types import Digest
 
+FOLDER = "working"
+"""Where a workspace keeps the indexes of its working copies."""
+
 
 @dataclass(frozen=True)
 class Staged:

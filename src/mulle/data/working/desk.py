@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mulle.data import files, manifest, reading, refs, resolving, versions
-from mulle.data.working.copies import Asked, Copies
+from mulle.data.working.copies import FOLDER, Asked, Copies
 from mulle.data.working.index import Origin
 from mulle.data.working.model import Added, CheckedOut, Examples, Status
 from mulle.errors import DataError
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from mulle.catalog import Catalog
     from mulle.data.model import Version
     from mulle.store import ObjectStore
-
-FOLDER = "working"
-"""Where a workspace keeps the indexes of its working copies."""
 
 
 @dataclass
