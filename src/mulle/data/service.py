@@ -131,3 +131,7 @@ class DataService(Naming, Moving):
     def due(self, definition: Dataset, now: datetime) -> bool:
         """Whether it is time to ask the dataset's source again; it counts as asked in this process then."""
         return self._asked.due(definition, instant(now))
+
+    def ask_again(self, definition: Dataset) -> None:
+        """Let it be time to ask the dataset's source again at once, in this process."""
+        self._asked.again(definition)

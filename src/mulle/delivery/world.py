@@ -13,6 +13,7 @@ from mulle.data import DataService
 from mulle.data.definition import Dataset
 from mulle.definitions import Definitions
 from mulle.delivery.declare import DeploymentDefinition, Drifted, QualityDrop, TriggerDefinition
+from mulle.errors import MulleError
 from mulle.monitoring.declare import Drift, MonitorDefinition, Quality, Watch
 from mulle.monitoring.model import Serving
 from mulle.monitoring.service import Monitoring
@@ -77,10 +78,24 @@ class Collected:
         self._whole = whole
 
     def arrive(self, now: datetime) -> list[str]:
-        """Every window that is over by `now`, and what is new of the sources that it is time to ask, exactly once."""
-        due = [one for one in self._datasets if self._data.due(one, now)]
-        found = [self._data.collect(one, now, whole=self._whole) for one in due]
-        return [version.ref for versions in found for version in versions]
+        """Every window that is over by `now`, and what is new of the sources that it is time to ask, exactly once.
+
+        A source that fails keeps no other from being collected. Its error is raised by the next turn to which nothing
+        new comes, so that what came is attended to first.
+        """
+        found: list[str] = []
+        failed: list[tuple[Dataset, MulleError]] = []
+        for one in self._datasets:
+            try:
+                if self._data.due(one, now):
+                    found += [version.ref for version in self._data.collect(one, now, whole=self._whole)]
+            except MulleError as error:
+                failed.append((one, error))
+        if failed and not found:
+            raise failed[0][1]
+        for one, _ in failed:
+            self._data.ask_again(one)
+        return found
 
     def next(self, now: datetime) -> datetime | None:
         """The end of the next window of any source."""

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mulle.data.model import Collected
 from mulle.data.refs import MAIN
-from mulle.data.sources.port import Mark, Position
+from mulle.data.sources.port import SUFFIX, Mark, Position
 from mulle.data.tables import branch, dataset_version, source_cursor, source_piece, source_state
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from mulle.catalog import Tx
 
-SUFFIX = ".quarantine"
 _STATE = select(source_state).where(source_state.c.dataset == bindparam("name"))
 _HELD = (
     select(dataset_version.c.dataset, dataset_version.c.rows)

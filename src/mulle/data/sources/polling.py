@@ -196,3 +196,7 @@ class Asked:
             return False
         self._asked[definition.name] = now
         return True
+
+    def again(self, definition: Dataset) -> None:
+        """It is time to ask the source again at once."""
+        self._asked.pop(definition.name, None)

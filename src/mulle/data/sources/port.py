@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mulle.clock import Clock
     from mulle.data.manifest import FilesManifest
 
+SUFFIX = ".quarantine"
+"""What a dataset's name ends with that holds the rows put aside of another."""
+
 OnBad = Literal["keep", "quarantine", "refuse"]
 """What becomes of rows that break the declared schema: kept and counted, put aside with the reason, or an error."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mulle.data.sources.cursors import SUFFIX
+from mulle.data.sources.port import SUFFIX
 from mulle.stats.checks import kind_of, row_tests
 
 if TYPE_CHECKING:

@@ -149,7 +149,7 @@ class _Taken:
     """What was taken: the newest value of the cursor, and the rows within the overlap below it, counted."""
 
     def __init__(self, at: Any, overlap: Any, nulls: Counter[str]) -> None:
-        self.at = at
+        self.at = self._begun = at
         self._overlap = overlap
         self._known: Counter[str] = Counter()
         """Rows that were taken and will be met again by this reading."""
@@ -174,22 +174,27 @@ class _Taken:
         return _below(self.at, self._overlap(self.at))
 
     def fresh(self, rows: Sequence[Sequence[Any]], place: int) -> list[Sequence[Any]]:
-        """The rows that were not taken before, which are from now on."""
-        found = []
+        """The rows, in the order of their cursor, that were not taken before; they are from now on."""
+        found: list[tuple[Any, Sequence[Any]]] = []
         for row in rows:
-            digest = _digest(row)
-            if self._known[digest] > 0:
-                self._known[digest] -= 1
-                continue
-            found.append(row)
             value = _comparable(row[place])
-            self._recent.append((value, digest))
-            if self.at is None or value > self.at:
-                self.at = value
+            if self._begun is not None and value <= self._begun and self._was_taken(row):
+                continue
+            found.append((value, row))
         if found:
+            newest = found[-1][0]
+            self.at = newest if self.at is None else max(self.at, newest)
             floor = self.floor
             self._recent = [one for one in self._recent if one[0] >= floor]
-        return found
+            self._recent += [(value, _digest(row)) for value, row in found if value >= floor]
+        return [row for _, row in found]
+
+    def _was_taken(self, row: Sequence[Any]) -> bool:
+        digest = _digest(row)
+        if self._known[digest] > 0:
+            self._known[digest] -= 1
+            return True
+        return False
 
     def fresh_nulls(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
         """The same for rows without a cursor."""
