@@ -100,3 +100,15 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "mulle.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(MulleError, match="cannot be read"):
         load(tmp_path, {})
+
+
+def test_remotes_have_any_name(tmp_path: Path) -> None:
+    (tmp_path / "mulle.toml").write_text('[remotes]\norigin = "s3://bucket/prefix"\nmy-archive = "../there"\n')
+    found = load(tmp_path, {"MULLE_REMOTES__ORIGIN": "memory:", "MULLE_REMOTES__MORE": "/mnt/more"})
+    assert found.remotes == {"origin": "memory:", "my-archive": "../there", "more": "/mnt/more"}
+
+
+def test_a_remote_that_is_no_text_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "mulle.toml").write_text("[remotes]\n\norigin = 3\n")
+    with pytest.raises(ConfigError, match="line 3"):
+        load(tmp_path, {})

@@ -147,6 +147,7 @@ def _parse(text: str, path: Path) -> dict[str, Any]:
 def _check_names(document: dict[str, Any], text: str, path: Path) -> None:
     for section, body in document.items():
         if section == _REMOTES:
+            _check_remotes(body, text, path)
             continue
         if section not in _SECTIONS:
             line, known = _line(text, section, None), [*_SECTIONS, _REMOTES]
@@ -156,6 +157,18 @@ def _check_names(document: dict[str, Any], text: str, path: Path) -> None:
             if key not in fields:
                 line = _line(text, section, key)
                 raise unknown(f"setting in line {line} of {path}:", key, fields, cure=f"mend line {line} of {path}")
+
+
+def _check_remotes(body: Any, text: str, path: Path) -> None:
+    """Each name of `[remotes]` may be any; what it names is an address."""
+    for name, address in body.items() if isinstance(body, dict) else ():
+        if not isinstance(address, str) or not address:
+            line = _line(text, _REMOTES, name)
+            raise ConfigError(
+                f"{path}, line {line}: [remotes] {name} cannot be this",
+                cause="a remote is an address as text",
+                cure=f'write {name} = "s3://bucket/prefix", or the path of a folder',
+            )
 
 
 def _convert(document: dict[str, Any], text: str, where: str) -> _File:
