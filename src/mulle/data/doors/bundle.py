@@ -100,4 +100,8 @@ def _unpack(file: Path, folder: Path) -> None:
             f"{file} is no bundle", cause=str(error), cure="mulle data export NAME PATH.tar --to mulle"
         ) from error
     if not (folder / "datasets").is_dir():
-        raise DataError(f"{file} is no bundle", cause="it has no folder 'datasets'", cure="--to mulle makes one")
+        raise DataError(
+            f"{file} is no bundle",
+            cause="it has no folder 'datasets'",
+            cure="mulle data export NAME PATH.tar --to mulle",
+        )
