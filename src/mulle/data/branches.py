@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from mulle.data import ancestry, refs, resolving, versions
 from mulle.data.hooks import Change
 from mulle.data.manifest import FilesManifest, Manifest, encode, load, of_tree
+from mulle.data.merging import RowConflict, merge_tables
 from mulle.data.model import Merge, Ref, Version
 from mulle.data.refs import MAIN
-from mulle.data.treemerging import merge_trees
+from mulle.data.treemerging import FileConflict, merge_trees
 from mulle.errors import DataError, UsageError, unknown
 from mulle.store.leases import leasing
 
@@ -248,15 +249,19 @@ def joined(store: ObjectStore, found: Meeting) -> Manifest | FilesManifest:
     base = None if found.common is None else load(store, found.common.digest)
     if isinstance(ours, FilesManifest) and isinstance(theirs, FilesManifest):
         former = base.tree if isinstance(base, FilesManifest) else None
-        tree, conflicts = merge_trees(store, former, ours.tree, theirs.tree)
-        if conflicts:
-            raise MergeConflictError(found, conflicts, [each.told() for each in conflicts[:TOLD]], len(conflicts))
+        tree, in_files = merge_trees(store, former, ours.tree, theirs.tree)
+        _refuse(found, in_files, len(in_files))
         return of_tree(store, tree)
-    raise DataError(
-        f"{found.theirs.ref} and {found.ours.ref} have both changed since they parted",
-        cause="only a branch that has nothing of its own moves forward",
-        cure=f"mulle data diff {found.ours.ref} {found.theirs.ref}",
-    )
+    assert isinstance(ours, Manifest)  # all versions of a dataset are of one kind
+    assert isinstance(theirs, Manifest)
+    made, in_rows, count = merge_tables(store, base if isinstance(base, Manifest) else None, ours, theirs)
+    _refuse(found, in_rows, count)
+    return made
+
+
+def _refuse(found: Meeting, conflicts: Sequence[FileConflict | RowConflict], count: int) -> None:
+    if conflicts:
+        raise MergeConflictError(found, conflicts, [each.told() for each in conflicts[:TOLD]], count)
 
 
 def _later(a: datetime | None, b: datetime | None) -> datetime | None:
