@@ -158,3 +158,16 @@ def test_the_help_says_of_each_command_what_its_own_help_says(mulle: Mulle) -> N
     for name, place in PLACES.items():
         assert name in said
         assert place.load().name == name
+
+
+def test_a_conflict_is_told_by_key_and_fails(mulle: Mulle, folder: Path) -> None:
+    mulle("data", "commit", "sales", "january.csv", "--key", "id")
+    mulle("data", "branch", "sales", "cleaning")
+    mulle("data", "commit", "sales", "cleaned.csv", "--branch", "cleaning")
+    Path("mine.csv").write_text("id,amount\n1,10\n2,30\n")
+    mulle("data", "commit", "sales", "mine.csv")
+    said = mulle("data", "merge", "sales", "cleaning", "--json")
+    assert (said.code, said.json["cause"]) == (1, "id=2: amount 30 here, 25 there")
+    assert said.json["conflicts"] == [
+        {"key": {"id": 2}, "cells": {"amount": [20, 30, 25]}, "ours": "changed", "theirs": "changed"}
+    ]
