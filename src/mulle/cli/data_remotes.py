@@ -117,13 +117,13 @@ def _show_push(found: Any) -> None:
         output.say(f"{found.remote} has all of {found.dataset}")
         return
     sent = f"{found.objects:,} objects, {output.size(found.bytes)}"
-    output.say(f"{found.dataset} → {found.remote}: {len(found.versions)} new versions, {sent}")
+    output.say(f"{found.dataset} → {found.remote}: {_versions(found)}, {sent}")
     output.fields(output.parts(found, "branches", "tags"))
 
 
 def _show_pull(found: Any) -> None:
     came = f"{found.objects:,} objects, {output.size(found.bytes)}"
-    output.say(f"{found.dataset} ← {found.remote}: {len(found.versions)} new versions, {came}")
+    output.say(f"{found.dataset} ← {found.remote}: {_versions(found)}, {came}")
     for branch, outcome in found.branches.items():
         output.say(f"  {branch}: {outcome}")
         if outcome.startswith("diverged"):
@@ -132,3 +132,8 @@ def _show_pull(found: Any) -> None:
         output.say(f"  tags: {', '.join(found.tags)}")
     if found.partial:
         output.say(f"  a part stayed there; all of it: mulle data pull {found.dataset} {found.remote}")
+
+
+def _versions(found: Any) -> str:
+    count = len(found.versions)
+    return f"{count} new version{'' if count == 1 else 's'}"
