@@ -105,4 +105,5 @@ def export(state: State, *, ref: str, path: Path, door: str, as_json: bool) -> N
 
 
 def _show_export(found: Any) -> None:
-    output.say(f"{found.ref} → {found.path}: {found.files:,} files, {output.size(found.bytes)}, {found.logical[:15]}")
+    count = f"{found.files:,} file{'s' * (found.files != 1)}"
+    output.say(f"{found.ref} → {found.path}: {count}, {output.size(found.bytes)}, {output.short(found.logical)}")
