@@ -122,6 +122,37 @@ def test_a_span_and_a_page_of_a_patched_version_are_those_of_the_table(
     assert found_tail is None or bits(found_tail) == bits(table.tail(limit))
 
 
+@settings(max_examples=repeat(40, 1000), deadline=None)
+@given(rows=rows_, chain=edits, low=st.integers(-3, 3), bound=st.booleans(), large=st.booleans())
+def test_a_filter_and_a_lazy_query_of_a_patched_version_are_those_of_the_table(
+    rows: list[Any], chain: list[Any], low: int, bound: bool, large: bool
+) -> None:
+    store = MemoryStore()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deltas, "POLICY", EAGER)
+        patch.setattr(parts, "PART_ROWS", 10)
+        patch.setattr(parts, "LARGE", 0 if large else parts.LARGE)
+        head = committed(store, framed(rows), event_time="at")
+        for edit in chain:
+            rows = edited(rows, edit)
+            head = committed(store, framed(rows), head, event_time="at")
+        parts.forget()
+        table = framed(rows)
+        start = START + timedelta(hours=low) if bound else None
+        spanned = table if start is None else table.filter(pl.col("at") >= start)
+        for where in (
+            pl.col("a") > low,
+            pl.col("b").is_null() | (pl.col("c") == "a"),
+            pl.col("a") > pl.col("a").mean(),
+        ):
+            found = reading.read_manifest(store, head, ["c", "b"], start, where=where)
+            assert bits(found) == bits(spanned.filter(where).select("c", "b"))
+            lazy = reading.scan(store, head).filter(where).select("c", "b").collect()
+            assert bits(lazy) == bits(table.filter(where).select("c", "b"))
+        assert bits(reading.scan(store, head).head(7).collect()) == bits(table.head(7))
+        assert reading.scan(store, head).select(pl.len()).collect().item() == len(rows)
+
+
 @pytest.mark.parametrize(
     ("change", "most"),
     [

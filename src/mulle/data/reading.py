@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from mulle.data import parts
 from mulle.data.manifest import Manifest, load_table
 from mulle.data.manifest import parts as listed
-from mulle.errors import DataError
+from mulle.errors import DataError, UsageError
 from mulle.store.leases import leasing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mulle.data.manifest import Entry
     from mulle.store import ObjectStore
@@ -52,28 +53,115 @@ def read_version(
     columns: Sequence[str] | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
+    *,
+    where: pl.Expr | None = None,
 ) -> pl.DataFrame:
     """The rows of a version in order, those with an event time in [start, end) where a bound is given.
 
-    Parts outside the bounds are not read; decoded parts are kept for the next reader in this process. The rows must
-    not be changed in place.
+    Parts outside the bounds are not read, of large parts only the columns and row groups that are asked for; decoded
+    parts are kept for the next reader in this process. The rows must not be changed in place.
 
     Raises:
         DataError: there is no such column, or bounds were given and the version has no event time.
         StoreError: an object is missing or damaged.
     """
-    manifest = load_table(store, manifest_digest)
-    _require(manifest, columns, bounded=start is not None or end is not None)
+    return read_manifest(store, load_table(store, manifest_digest), columns, start, end, where=where)
+
+
+def read_manifest(
+    store: ObjectStore,
+    manifest: Manifest,
+    columns: Sequence[str] | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    where: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """`read_version` of a manifest that need not be in the store."""
+    bounded = start is not None or end is not None
+    _require(manifest, columns, bounded=bounded)
+    if where is not None:
+        return _where(store, manifest, columns, start, end, where=where)
     low, high = microseconds(start), microseconds(end)
     found = _between(store, manifest, low, high)
     if not found:
         return _first(store, manifest, columns).clear()
     needed = columns
-    if columns is not None and manifest.event_time is not None and manifest.event_time not in columns:
+    if columns is not None and bounded and manifest.event_time is not None and manifest.event_time not in columns:
         needed = [*columns, manifest.event_time]
     frames = [_cut(parts.read(store, entry, needed), entry, manifest.event_time, low, high) for entry in found]
     table = frames[0] if len(frames) == 1 else pl.concat(frames, rechunk=False)
     return table if columns is None else table[list(columns)]
+
+
+def _where(
+    store: ObjectStore,
+    manifest: Manifest,
+    columns: Sequence[str] | None,
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    where: pl.Expr,
+) -> pl.DataFrame:
+    """The rows for which a condition holds; one that needs all rows to be told, as a mean, is told from all of them."""
+    _require(manifest, where.meta.root_names(), bounded=False)
+    try:
+        if not _row_by_row(where):
+            table = read_manifest(store, manifest, None, start, end).lazy().filter(where).collect()
+            return table if columns is None else table[list(columns)]
+        low, high = microseconds(start), microseconds(end)
+        if low is not None or high is not None:
+            where = where & _within(str(manifest.event_time), low, high)
+        frames = [parts.read(store, entry, columns, where) for entry in _between(store, manifest, low, high)]
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            "the rows cannot be filtered so",
+            cause=str(error).partition("\n")[0],
+            cure="compare with values of the column's type; an instant is written DATE '2013-01-31'",
+        ) from error
+    return pl.concat(frames, rechunk=False) if frames else _first(store, manifest, columns).clear()
+
+
+def _row_by_row(where: pl.Expr) -> bool:
+    """Whether a row's cells alone tell; Polars says it of the outermost operation only."""
+    try:
+        inner = where.meta.pop()
+        return where.meta.is_row_separable() and ".is_in([col(" not in str(where) and all(map(_row_by_row, inner))
+    except pl.exceptions.PolarsError:  # a function of the user's: nobody knows
+        return False
+
+
+def condition(text: str) -> pl.Expr:
+    """The filter that an SQL expression means, as `delay > 15 AND carrier IN ('UA', 'AA')`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return pl.sql_expr(text)
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(
+            f"{text!r} is no condition on rows",
+            cause=str(error).partition("\n")[0],
+            cure="write an SQL expression, as \"delay > 15 AND carrier = 'UA'\"",
+        ) from error
+
+
+def scan(store: ObjectStore, manifest: Manifest) -> pl.LazyFrame:
+    """A lazy query over the rows, in order: the columns and filters that it needs are pushed down to the parts."""
+
+    def rows(
+        columns: list[str] | None, where: pl.Expr | None, limit: int | None, _batch: int | None
+    ) -> Iterator[pl.DataFrame]:
+        left = manifest.rows if limit is None else limit
+        for entry in listed(store, manifest):
+            if left <= 0:
+                return
+            found = parts.read(store, entry, columns, where)
+            yield found.head(left)
+            left -= found.height
+
+    return register_io_source(rows, schema=dict(_first(store, manifest, None).schema), is_pure=True)
 
 
 def _first(store: ObjectStore, manifest: Manifest, columns: Sequence[str] | None) -> pl.DataFrame:
@@ -88,13 +176,15 @@ def _cut(table: pl.DataFrame, entry: Entry, event_time: str | None, low: int | N
     whole = entry.low is not None and (low is None or entry.low >= low) and (high is None or (entry.high or 0) < high)
     if whole and not table[event_time].null_count():
         return table
+    return table.filter(_within(event_time, low, high))
+
+
+def _within(event_time: str, low: int | None, high: int | None) -> pl.Expr:
     time = pl.col(event_time).to_physical()
     kept = pl.lit(value=True)
     if low is not None:
         kept = kept & (time >= low)
-    if high is not None:
-        kept = kept & (time < high)
-    return table.filter(kept)
+    return kept if high is None else kept & (time < high)
 
 
 def _require(manifest: Manifest, columns: Sequence[str] | None, *, bounded: bool) -> None:

@@ -129,19 +129,30 @@ class Seeing(Wired):
         return manifest.load_table(self._store, after.digest).key
 
     @verb("read")
-    def rows(self, ref: str, limit: int = 20, offset: int = 0, columns: tuple[str, ...] = ()) -> RowPage:
+    def rows(
+        self, ref: str, limit: int = 20, offset: int = 0, columns: tuple[str, ...] = (), where: str = ""
+    ) -> RowPage:
         """Some rows of a version, in order; all columns where none is named.
+
+        With `where`, an SQL expression such as `delay > 15 AND carrier = 'UA'`, of the rows for which it holds;
+        `total` then counts those.
 
         Raises:
             DataError: there is no such column.
+            UsageError: `where` is no condition.
         """
         version = self.resolve(ref)
         held = manifest.load_table(self._store, version.digest)
         with partial.explained(self._catalog, version):
             reading.require_columns(held, columns)
-            table = reading.page(self._store, held, offset, limit, columns or None)
+            total = version.rows
+            if where:
+                chosen = reading.read_manifest(self._store, held, columns or None, where=reading.condition(where))
+                table, total = chosen.slice(offset, limit), chosen.height
+            else:
+                table = reading.page(self._store, held, offset, limit, columns or None)
         rows = msgspec.to_builtins([[*row] for row in table.iter_rows()], enc_hook=str)
-        return RowPage(ref=version.ref, total=version.rows, offset=offset, columns=schema_of(table), rows=rows)
+        return RowPage(ref=version.ref, total=total, offset=offset, columns=schema_of(table), rows=rows)
 
     @verb("read")
     def verify(self) -> VerifyReport:
@@ -164,11 +175,28 @@ class Seeing(Wired):
         columns: Sequence[str] | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
+        where: pl.Expr | str | None = None,
     ) -> pl.DataFrame:
-        """The rows of a version in order, those with an event time in [start, end) where a bound is given."""
+        """The rows of a version in order: those with an event time in [start, end), and for which `where` holds.
+
+        `where` is a Polars expression, or SQL as in `rows`. Only the parts, row groups and columns that are needed are
+        read. DuckDB, pyarrow and pandas take the result through Arrow.
+        """
+        version = ref if isinstance(ref, Version) else self.resolve(ref)
+        chosen = reading.condition(where) if isinstance(where, str) else where
+        with partial.explained(self._catalog, version):
+            return reading.read_version(
+                self._store, version.digest, columns, _instant(start), _instant(end), where=chosen
+            )
+
+    def scan(self, ref: str | Version) -> pl.LazyFrame:
+        """A lazy query over the rows of a version, in order, which reads part by part what it needs.
+
+        Its `collect_batches` and `sink_parquet` go through tables that are larger than memory.
+        """
         version = ref if isinstance(ref, Version) else self.resolve(ref)
         with partial.explained(self._catalog, version):
-            return reading.read_version(self._store, version.digest, columns, _instant(start), _instant(end))
+            return reading.scan(self._store, manifest.load_table(self._store, version.digest))
 
     def resolve(self, ref: str) -> Version:
         """The version that `NAME` or `NAME@VERSION` means: a number, digest, tag, branch, HEAD~1 or instant."""
