@@ -13,7 +13,7 @@ from mulle.store.bucket import Bucket
 from mulle.store.cloud import CloudStore
 from mulle.store.http import ServerStore
 from mulle.testing.memory_store import MemoryStore
-from mulle.testing.object_store import SIZES, ObjectStoreContract
+from mulle.testing.object_store import SIZES, Collecting, ObjectStoreContract, SweepableContract
 
 
 class TestLocalStore(ObjectStoreContract):
@@ -92,3 +92,25 @@ def test_a_damaged_object_in_memory_is_found() -> None:
     digest = store.put(b"sound")
     store.damage(digest)
     assert [damage.digest for damage in store.verify()] == [digest]
+
+
+class TestSweepingALocalStore(SweepableContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Collecting]:
+        with LocalStore(tmp_path / "workspace", durable=False) as store:
+            yield store
+
+
+class TestSweepingALocalStoreOfTinyPacks(SweepableContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Collecting]:
+        with LocalStore(tmp_path / "workspace", durable=False, small=1000, pack_limit=2000) as store:
+            yield store
+
+
+class TestSweepingAMemoryStore(SweepableContract):
+    alone = True
+
+    @pytest.fixture
+    def store(self) -> Collecting:
+        return MemoryStore()

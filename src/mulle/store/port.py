@@ -30,7 +30,8 @@ class ObjectStore(Protocol):
     def put(self, data: bytes) -> Digest:
         """Keep the bytes and return their name.
 
-        Other processes find them at once; until flush() a power cut may lose them.
+        Other processes find them at once; until flush() a power cut may lose them. Where the store collects garbage
+        (see `SweepableStore`), they stay while this process lives, and for good once a row names them.
         """
 
     def put_file(self, path: Path) -> Digest:
@@ -43,7 +44,7 @@ class ObjectStore(Protocol):
         """A local file with exactly these bytes, verified, to be read or mapped, never written."""
 
     def has(self, digest: Digest) -> bool:
-        """Whether the object is there."""
+        """Whether the object is there; a yes holds as a put does, so that who hears it need not put the object."""
 
     def size(self, digest: Digest) -> int:
         """The length of the object."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -71,6 +71,9 @@ class Swept(msgspec.Struct, kw_only=True):
 
 class SweepableStore(Protocol):
     """An object store that deletes what nothing reaches. What is put or found stays while its process's lease lasts."""
+
+    def session(self) -> AbstractContextManager[None]:
+        """Within the block nothing that is put, found or read is deleted, however long it takes. May be nested."""
 
     def sweep(
         self,

@@ -7,6 +7,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from mulle.errors import StoreError
@@ -75,6 +76,10 @@ class MemoryStore:
         for digest, data in list(self._objects.items()):
             if digest_bytes(data) != digest:
                 yield Damage(digest, "memory", "its bytes have another digest")
+
+    def session(self) -> AbstractContextManager[None]:
+        """As `SweepableStore` says; nobody else is here."""
+        return nullcontext()
 
     def sweep(
         self,

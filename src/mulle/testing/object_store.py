@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from mulle.errors import StoreError, UsageError
-from mulle.hashing import digest_bytes
+from mulle.hashing import digest_bytes, to_raw
 from mulle.store import ObjectStore, get_tree, put_tree
+from mulle.store.sweep import SweepableStore
 from mulle.types import Digest
 
 SIZES = [0, 1, 255, 65_536, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_000_000]
 """Lengths around the borders at which an implementation may change its ways."""
 ABSENT = digest_bytes(b"never put anywhere")
+
+
+class Collecting(ObjectStore, SweepableStore, Protocol):
+    """An object store that collects garbage."""
 
 
 class ObjectStoreContract:
@@ -119,6 +128,106 @@ class ObjectStoreContract:
             (tmp_path / name).mkdir()
             (tmp_path / name / "file").write_text("same")
         assert put_tree(store, tmp_path / "one") == put_tree(store, tmp_path / "two")
+
+
+class SweepableContract:
+    """The contract of stores that collect garbage, as tests. `store` is one that nobody else uses."""
+
+    @pytest.fixture
+    def store(self) -> Collecting:
+        raise NotImplementedError("give the contract a store")
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_what_is_reachable_stays(self, store: Collecting, size: int) -> None:
+        data = os.urandom(size)
+        digest = store.put(data)
+        swept = store.sweep(lambda: {to_raw(digest)}, grace=0)
+        assert (swept.kept.objects, swept.kept.bytes, swept.freed.objects) == (1, size, 0)
+        assert store.get(digest) == data
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_what_is_not_reachable_goes(self, store: Collecting, size: int) -> None:
+        kept, dead = store.put(b"kept"), store.put(os.urandom(size) + b".")
+        swept = store.sweep(lambda: {to_raw(kept)}, grace=0, waste=0)
+        assert (swept.freed.objects, swept.freed.bytes) == (1, size + 1)
+        assert list(store.digests()) == [kept]
+        assert not store.has(dead)
+        with pytest.raises(StoreError):
+            store.get(dead)
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_what_went_may_be_put_again(self, store: Collecting, size: int) -> None:
+        data = os.urandom(size)
+        digest = store.put(data)
+        store.sweep(set, grace=0)
+        assert store.put(data) == digest
+        store.flush()
+        assert store.get(digest) == data
+        assert list(store.verify()) == []
+
+    def test_what_is_young_stays(self, store: Collecting) -> None:
+        digest = store.put(b"young")
+        assert store.sweep(set, grace=3600).young.objects == 1
+        assert store.has(digest)
+
+    def test_a_grace_takes_two_runs(self, store: Collecting) -> None:
+        data = os.urandom(100)
+        digest = store.put(data)
+        time.sleep(0.02)
+        assert store.sweep(set, grace=0.01).condemned.objects == 1
+        assert store.get(digest) == data
+        time.sleep(0.02)
+        assert store.sweep(set, grace=0.01).freed.objects == 1
+        assert not store.has(digest)
+
+    @pytest.mark.parametrize("ask", ["put", "has"])
+    def test_what_is_condemned_stays_when_it_is_needed_again(self, store: Collecting, ask: str) -> None:
+        digest = store.put(b"condemned")
+        time.sleep(0.02)
+        store.sweep(set, grace=0.01)
+        assert store.put(b"condemned") == digest if ask == "put" else store.has(digest)
+        time.sleep(0.02)
+        assert store.sweep(set, grace=0.01).freed.objects == 0
+        assert store.get(digest) == b"condemned"
+
+    def test_what_is_condemned_and_reachable_again_is_pardoned(self, store: Collecting) -> None:
+        digest = store.put(b"condemned")
+        time.sleep(0.02)
+        store.sweep(set, grace=0.01)
+        time.sleep(0.02)
+        assert store.sweep(lambda: {to_raw(digest)}, grace=0.01).pardoned.objects == 1
+        assert store.get(digest) == b"condemned"
+
+    def test_a_dry_run_changes_nothing(self, store: Collecting) -> None:
+        digest = store.put(b"dead")
+        swept = store.sweep(set, grace=0, dry_run=True, kind=lambda head: head.decode())
+        assert (swept.freed.objects, list(swept.kinds)) == (1, ["dead"])
+        assert store.has(digest)
+
+    def test_what_a_session_of_another_thread_puts_stays(self, store: Collecting) -> None:
+        """Without a grace gc is refused, or leaves alone what the session has put."""
+        inside, done = threading.Event(), threading.Event()
+        put: list[Digest] = []
+
+        def work() -> None:
+            with store.session():
+                put.append(store.put(b"not named yet"))
+                inside.set()
+                done.wait(10)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        inside.wait(10)
+        try:
+            with contextlib.suppress(StoreError):
+                store.sweep(lambda: set(map(to_raw, put)) if self.alone else set(), grace=0)
+            assert store.get(put[0]) == b"not named yet"
+        finally:
+            done.set()
+            thread.join()
+
+    alone = False
+    """Whether the store knows nothing of other threads: what they put must be reachable."""
 
 
 def _contents(folder: Path) -> dict[str, tuple[bytes, bool]]:
