@@ -16,6 +16,7 @@ from mulle.data.publishing import OvertakenError, Request
 from mulle.data.sources import cursors, quarantine, repeats
 from mulle.errors import DataError, SchemaSkewError
 from mulle.stats.checks import check_table, schema_skew
+from mulle.store.leases import leasing
 
 if TYPE_CHECKING:
     from mulle.catalog import Tx
@@ -49,6 +50,7 @@ class Landing:
     definition: Dataset
     check: Check | None = None
 
+    @leasing(lambda self, *_: self.publisher.store)
     def land(self, batch: Batch, position: Position, standing: Standing) -> Landed:
         """Take a batch in, and let the source stand after it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from mulle.data.sources.port import Batch, Place, Polled, Position
 from mulle.data.working.desk import Desk
 from mulle.errors import DataError
 from mulle.hashing.tree import shown
+from mulle.store.leases import leased
 from mulle.store.tree import Trees
 from mulle.types import Digest
 
@@ -60,7 +61,7 @@ class Polling:
         while True:
             position = self._position(anew=first)
             try:
-                with closing(self._batches(position)) as batches:
+                with self._leased(), closing(self._batches(position)) as batches:
                     for batch in batches:
                         taken = replace(batch, how="replace") if first and batch.rows is not None else batch
                         landed = self._land(taken, position)
@@ -76,6 +77,12 @@ class Polling:
     def _batches(self, position: Position) -> Any:
         assert isinstance(self.definition.source, Polled)
         return self.definition.source.batches(position, self.place())
+
+    def _leased(self) -> AbstractContextManager[None]:
+        """What a source puts into the store before its batch is taken in stays until then; lines put nothing."""
+        source = self.definition.source
+        assert isinstance(source, Polled)
+        return nullcontext() if source.kind == "lines" else leased(self.publisher.store)
 
     def _land(self, batch: Batch, position: Position) -> Landed:
         landing = Landing(self.publisher, self.definition, self.check)

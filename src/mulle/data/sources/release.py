@@ -14,6 +14,7 @@ from mulle.data.sources import quarantine, repeats
 from mulle.data.sources.landing import aside
 from mulle.data.sources.shaping import from_objects, shaped
 from mulle.errors import unknown
+from mulle.store.leases import leasing
 
 if TYPE_CHECKING:
     from mulle.catalog import Tx
@@ -33,6 +34,7 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None
 
 
+@leasing(lambda polling: polling.publisher.store)
 def release(polling: Polling) -> Released:
     """Take in the rows of a quarantine that now fit, with the instants of their arrival, in one transaction.
 
