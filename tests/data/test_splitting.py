@@ -182,3 +182,12 @@ def test_how_to_split_is_said_once() -> None:
 def test_partitions_are_not_iterated() -> None:
     with pytest.raises(ProjectError, match="were iterated"):
         list(Partitions(THINGS, ("kind",)))
+
+
+def test_a_large_part_gives_the_same_rows(
+    data: DataService, store: MemoryStore, cut: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data.commit("things", ROWS)
+    small = values(store, cut(by=["kind", pl.col("day").dt.date().alias("on")]))
+    monkeypatch.setattr(parts, "LARGE", 0)
+    assert values(store, cut(by=["kind", pl.col("day").dt.date().alias("on")])) == small

@@ -7,7 +7,9 @@ What a partition's digest needs is remembered for each part of the table, so par
 from __future__ import annotations
 
 import fnmatch
+import functools
 import io
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -141,7 +143,7 @@ class _Table:
 
 def rows_of(store: ObjectStore, entries: Iterable[Entry], by: bytes, key: str) -> pl.DataFrame:
     """The rows of one partition, in order; needs no catalog."""
-    frames = [_pieces_of(store, entry, by)[key] for entry in entries]
+    frames = [_rows_in(store, entry, by, key) for entry in entries]
     return frames[0] if len(frames) == 1 else pl.concat(frames)
 
 
@@ -161,13 +163,31 @@ def _pieces_of(store: ObjectStore, entry: Entry, by: bytes) -> dict[str, pl.Data
     return _split.get(name, lambda: _cut(parts.read(store, entry), by), _weight)
 
 
+def _rows_in(store: ObjectStore, entry: Entry, by: bytes, key: str) -> pl.DataFrame:
+    """The rows of one partition in a part. A large part is not split whole for it: nobody could keep the pieces."""
+    if entry.bytes <= parts.LARGE:
+        return _pieces_of(store, entry, by)[key]
+    table = parts.read(store, entry)
+    keys = table.select(_deserialised(by))
+    named = (values for values in keys.unique().iter_rows() if _key(keys.columns, values) == key)
+    wanted = next(named)
+    same = (
+        keys[name].eq_missing(pl.Series([value], dtype=keys.schema[name]))
+        for name, value in zip(keys.columns, wanted, strict=True)
+    )
+    return table.filter(functools.reduce(operator.and_, same))
+
+
+def _deserialised(by: bytes) -> list[pl.Expr]:
+    return [pl.Expr.deserialize(io.BytesIO(each)) for each in msgspec.msgpack.decode(by)]
+
+
 def _weight(pieces: dict[str, pl.DataFrame]) -> int:
     return 4096 + sum(int(rows.estimated_size()) + 256 for rows in pieces.values())
 
 
 def _cut(table: pl.DataFrame, by: bytes) -> dict[str, pl.DataFrame]:
-    expressions = [pl.Expr.deserialize(io.BytesIO(each)) for each in msgspec.msgpack.decode(by)]
-    keys = table.select(expressions)
+    keys = table.select(_deserialised(by))
     _check(keys)
     named = keys.rename({name: f"{_KEY}{name}" for name in keys.columns})
     pieces = table.hstack(named).partition_by(named.columns, maintain_order=True, include_key=False, as_dict=True)
