@@ -114,6 +114,13 @@ def test_a_failure_tells_the_users_line_first(site: Make) -> None:
     assert str(caught.value.cause).endswith("in bad: return a // 0")
 
 
+def test_a_step_that_fills_the_disk_is_told_with_its_cure(site: Make) -> None:
+    full = FAILS.replace("return a // 0", "raise OSError(28, 'No space left on device')")
+    with pytest.raises(StepFailedError, match="No space left") as caught:
+        site(project=full).run().check()
+    assert "free space" in str(caught.value.cure)
+
+
 def test_after_a_failure_only_the_rest_runs(site: Make) -> None:
     made = site(project=FAILS)
     assert [(step.name, step.status) for step in made.run().steps] == [

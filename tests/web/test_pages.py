@@ -9,10 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
+from tests.web.conftest import BASE
+from tests.web.shop import project
 
 import mulle
+from mulle import server
+from mulle.errors import MulleError
 from mulle.web.pages.runs import BEAT
-from mulle.workspace import Workspace
+from mulle.workspace import Workspace, standing
 
 STARTS = ["/", "/runs", "/pipelines", "/datasets", "/models", "/deployments", "/timeline", "/backtests", "/audit"]
 LINK = re.compile(r'(?:href|hx-get|action)="(/[^"]*)"')
@@ -182,3 +186,49 @@ def test_the_http_face_is_beside_the_pages(pages: TestClient) -> None:
 def test_the_http_face_tells_errors_as_json_beside_the_pages(pages: TestClient) -> None:
     answer = pages.post("/api/v1/models.show", json={"ref": "retruns"})
     assert (answer.status_code, sorted(answer.json())) == (404, ["cause", "cure", "error"])
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (standing.IMPORTING, "프로젝트를 불러오는 중입니다"),
+        (f"{standing.TURN_FAILED}: no wind", "물레의 마지막 회전이 실패했습니다: no wind"),
+        ("the project does not import", "the project does not import"),
+    ],
+)
+def test_how_the_project_stands_is_said_in_the_language(message: str, said: str, tmp_path: Path) -> None:
+    project(tmp_path, days=1)
+    wrong = MulleError(message, cause=standing.FORMER_GOES_ON)
+    with Workspace.create(tmp_path) as workspace:
+        faces = server.app(workspace, problem=lambda: wrong)
+        with TestClient(faces, base_url=BASE) as client:
+            page = client.get("/audit?lang=ko").text
+    assert said in page
+    assert "이전 버전의 회전이 아직 진행 중입니다" in page
+
+
+def test_a_history_is_drawn_with_its_branches_and_tags(pages: TestClient) -> None:
+    page = pages.get("/datasets/prices").text
+    assert all(f">{name}</span>" in page for name in ("main", "sale", "trial", "v1.0"))
+    assert page.count('<svg viewBox="0 0 3 1"') == 5
+    assert "merges @2" in page
+    assert pages.get("/datasets/prices", params={"at": "trial"}).text.count('<svg viewBox="0 0 1 1"') == 2
+
+
+def test_a_version_is_found_by_any_of_its_names(pages: TestClient) -> None:
+    for name in ("trial", "v1.0", "HEAD~1"):
+        assert "price" in pages.get(f"/datasets/prices/{name}").text
+    assert pages.get("/datasets/prices/none").status_code == 404
+
+
+def test_a_diff_shows_cells_and_who_learned(pages: TestClient) -> None:
+    page = pages.get("/datasets/prices/diff", params={"a": "1", "b": "sale", "profiles": "1"}).text
+    assert '<span class="s7">1</span> → <span class="s3">0.5</span>' in page
+    assert "How the values moved" in page
+    assert "model:returns@1" in pages.get("/datasets/orders/diff", params={"a": "1", "b": "21"}).text
+
+
+def test_files_are_compared_by_path(pages: TestClient) -> None:
+    page = pages.get("/datasets/photos/diff").text
+    assert "b.jpg" in page
+    assert "a.jpg" not in page

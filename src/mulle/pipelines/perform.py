@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import io
 import linecache
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _PEAK = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 _OWN = str(Path(__file__).resolve().parents[1])
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FREE_SPACE = "free space on the disk (df -h) and run again: finished steps are not repeated"
 
 
 @dataclass
@@ -178,7 +181,8 @@ def explain(error: BaseException) -> Failure:
         where = f"{error.filename}:{error.lineno}: {(error.text or '').strip()}"
     trace = "".join(traceback.format_exception(error))
     if not isinstance(error, MulleError):
-        return Failure(type(error).__name__, str(error), where, trace)
+        cure = _FREE_SPACE if isinstance(error, OSError) and error.errno in _FULL else ""
+        return Failure(type(error).__name__, str(error), where, trace, cure=cure)
     causes = [cause for cause in (where, error.cause) if cause]
     return Failure(type(error).__name__, error.message, "\n".join(causes), trace, final=True, cure=error.cure or "")
 

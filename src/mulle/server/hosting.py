@@ -23,6 +23,7 @@ from mulle.client import wire
 from mulle.errors import MulleError
 from mulle.pipelines.worker import Frames
 from mulle.verbs import current
+from mulle.workspace import standing
 from mulle.workspace.host import GRACE_SECONDS, Ask, Told
 from mulle.workspace.project import version_digest, version_stamp
 
@@ -37,8 +38,8 @@ _LOOK_SECONDS = 1.0
 _LOOK_SHARE = 20
 """Looking for changes takes at most one part in so many of the time."""
 
-_IMPORTING = wire.Problem("the project is being imported", None, None)
-_CHANGED = wire.Problem("the project has changed", "a turn of its former version goes on", None)
+_IMPORTING = wire.Problem(standing.IMPORTING, None, None)
+_CHANGED = wire.Problem(standing.CHANGED, standing.FORMER_GOES_ON, None)
 _LOG = logging.getLogger("mulle.server")
 
 
@@ -193,7 +194,7 @@ class Host:
                 deaths = 1 if time.monotonic() - began > _PATIENCE_SECONDS else deaths + 1
                 wait = _BACKOFF_SECONDS[min(deaths, len(_BACKOFF_SECONDS)) - 1]
                 again = f"it starts again in {wait:.0f} s" if wait else "it starts again"
-                self._say(wire.Problem("the project's process ended", f"it ended {how}; {again}", "see the log"))
+                self._say(wire.Problem(standing.ENDED, f"it ended {how}; {again}", "see the log"))
             with self._state:
                 self._state.wait_for(lambda: self._changed or self._stopping, wait)
 

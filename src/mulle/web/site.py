@@ -11,15 +11,16 @@ import msgspec
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from mulle.errors import MulleError
 from mulle.web import assets, formatting, graphs, links
 from mulle.web.language import LANGUAGES, Words, choose
+from mulle.workspace import standing
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from mulle.catalog.lineage import Graph
     from mulle.client.planes import Planes
-    from mulle.errors import MulleError
 
 # plots place their canvases by style attributes, hence the one exception
 POLICY = (
@@ -43,6 +44,14 @@ NAVIGATION = (
     ("backtests", "/backtests", "b"),
     ("audit", "/audit", "a"),
 )
+
+_OF_THE_PROJECT = {
+    standing.IMPORTING: "project.importing",
+    standing.CHANGED: "project.changed",
+    standing.FORMER_GOES_ON: "project.former_goes_on",
+    standing.ENDED: "project.ended",
+    standing.TURN_FAILED: "project.turn_failed",
+}
 
 
 class Site:
@@ -84,7 +93,7 @@ class Site:
             theme=theme if theme in {"auto", "light", "dark"} else "auto",
             navigation=NAVIGATION,
             missing=assets.missing(),
-            project=self.problem(),
+            project=_in_words(self.problem(), words),
             partial=request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true",
             **values,
         )
@@ -92,6 +101,16 @@ class Site:
         if request.query_params.get("lang") in LANGUAGES:
             response.set_cookie("lang", language, max_age=31_536_000, samesite="lax")
         return response
+
+
+def _in_words(problem: MulleError | None, words: Words) -> MulleError | None:
+    """What is wrong with the project, as far as it is said in fixed words in the reader's; errors stay as they are."""
+    if problem is None:
+        return None
+    known = {said: words(key) for said, key in _OF_THE_PROJECT.items()}
+    head, colon, rest = problem.message.partition(": ")
+    message = f"{known.get(head, head)}{colon}{rest}"
+    return MulleError(message, cause=known.get(problem.cause or "", problem.cause), cure=problem.cure)
 
 
 def data(value: Any) -> Markup:

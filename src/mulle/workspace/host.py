@@ -28,6 +28,7 @@ from mulle.pipelines.worker import Frames
 from mulle.verbs import acting
 from mulle.workspace import Workspace
 from mulle.workspace.project import module_file
+from mulle.workspace.standing import TURN_FAILED
 from mulle.workspace.wheel import keep_turning
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _told(number: int, error: MulleError | None) -> Told:
 
 
 def _of_a_turn(failure: MulleError) -> MulleError:
-    return MulleError(f"the wheel's last turn failed: {failure.message}", cause=failure.cause, cure=failure.cure)
+    return MulleError(f"{TURN_FAILED}: {failure.message}", cause=failure.cause, cure=failure.cure)
 
 
 def main() -> None:
