@@ -65,7 +65,7 @@ def orders(tmp_path: Path) -> Orders:
         (order(id="two"), "id: 'two' is not an integer"),
         (order(id=2.5), "id: '2.5' is not an integer"),
         (order(id=None), "id is empty"),
-        (order(id=1, kind="b"), "id repeats; the key id repeats"),
+        (order(id=1, kind="b"), "the key id repeats"),
         ("{", "no JSON: Input data was truncated"),
     ],
 )
@@ -205,3 +205,14 @@ def test_where_a_source_stands_is_shown(collect: Any, data: DataService, orders:
     assert (stands.kind, stands.address, stands.live, stands.held) == ("lines", "orders.jsonl", True, 1)
     assert (stands.cursor.partition(",")[0], stands.at) == ("line 2", clock.now())
     assert data.show("orders").collected == stands
+
+
+@pytest.mark.parametrize("batch", [1, 2, 10])
+def test_rows_that_share_a_key_end_the_same_in_one_batch_or_many(
+    collect: Any, data: DataService, orders: Orders, batch: int
+) -> None:
+    orders.add(GOOD, GOOD, order(price=7), order(id=2), GOOD, order(id=2, price=-1))
+    settings: dict[str, Any] = {"key": ["id"], "event_time": "at", "expect": Order}
+    collect(api.dataset("orders", source=mulle.lines("orders.jsonl", batch=batch), **settings))
+    assert data.read("orders").select("id", "price").rows() == [(1, 5.0), (2, 5.0)]
+    assert sorted(data.read("orders.quarantine")["reason"].str.split(" ").list.first()) == ["price", "the"]

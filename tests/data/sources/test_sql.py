@@ -15,6 +15,7 @@ import mulle
 from mulle.clock import VirtualClock
 from mulle.data import DataService
 from mulle.errors import DataError, ProjectError, SchemaSkewError, UnknownNameError
+from mulle.stats.schema import Schema, column
 from mulle.testing.postgresql import PostgreSQL
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -314,3 +315,20 @@ def test_a_database_that_is_not_there(collect: Any, postgresql: PostgreSQL) -> N
 def test_another_database_than_these_is_no_source() -> None:
     with pytest.raises(ProjectError, match="mysql://u@h/d'"):
         mulle.sql("mysql://u:secret@h/d", "orders")
+
+
+@pytest.mark.parametrize("batch", [1, 2, 10])
+def test_states_of_one_key_end_the_same_in_one_batch_or_many(
+    collect: Any, data: DataService, sqlite_shop: Shop, batch: int
+) -> None:
+    for number, price in ((1, 1.0), (2, 1.0), (1, 2.0), (1, 3.0), (2, -1.0)):
+        values = (number, price, f"2024-01-01T00:00:{int(price) + 2:02}")
+        sqlite_shop.run("INSERT INTO orders VALUES (?, ?, ?)", *values)
+
+    class Priced(Schema):
+        id: int
+        price: float = column(minimum=0)
+
+    collect(sqlite_shop.orders(batch=batch), key=["id"], expect=Priced)
+    assert sorted(data.read("rows").select("id", "price").rows()) == [(1, 3.0), (2, 1.0)]
+    assert data.read("rows.quarantine").height == 1

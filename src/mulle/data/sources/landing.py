@@ -115,7 +115,8 @@ class Landing:
         if table.height:
             facts = self._inspected(table)
             if definition.keeps == "quarantine":
-                table, wrong = quarantine.sorted_out(definition, table, batch.spans)
+                newest = batch.how == "update"
+                table, wrong = quarantine.sorted_out(definition, table, batch.spans, newest=newest)
                 bad = quarantine.together([bad, wrong])
                 facts = {}
             elif definition.keeps == "refuse" and facts.get("violations"):

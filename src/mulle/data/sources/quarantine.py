@@ -48,10 +48,23 @@ def together(frames: Sequence[pl.DataFrame | None]) -> pl.DataFrame:
 
 
 def sorted_out(
-    definition: Dataset, table: pl.DataFrame, spans: Sequence[tuple[str, int]]
+    definition: Dataset, table: pl.DataFrame, spans: Sequence[tuple[str, int]], *, newest: bool = False
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows that fit the declared schema, the key and the event time, in order; and those that do not."""
-    tests = list(_tests(definition, table))
+    """The rows that fit the declared schema, the key and the event time, in order; and those that do not.
+
+    Of rows that share a key the first one fits, and those that equal it are dropped; with `newest` the last one fits,
+    as a newer state of the others. So it does not matter in how many batches rows come.
+    """
+    good, wrong = _parted(definition, table, spans, newest=newest)
+    if definition.key and set(definition.key) <= set(good.columns):
+        good = good.unique(subset=list(definition.key), keep="last" if newest else "first", maintain_order=True)
+    return good, wrong
+
+
+def _parted(
+    definition: Dataset, table: pl.DataFrame, spans: Sequence[tuple[str, int]], *, newest: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    tests = list(_tests(definition, table, newest=newest))
     if not tests or not table.height:
         return table, bad([])
     marked = table.select(
@@ -67,19 +80,24 @@ def sorted_out(
     return table.filter(~wrong), _told(table, marked, wrong, spans)
 
 
-def _tests(definition: Dataset, table: pl.DataFrame) -> Any:
+def _tests(definition: Dataset, table: pl.DataFrame, *, newest: bool) -> Any:
     """Reasons and the rows that they hold of."""
     told: set[str] = set()
     if definition.expect is not None:
         for violation, mask, limit in row_tests(definition.expect, table.schema):
+            if violation.rule == "duplicate" and definition.key == (violation.column,):
+                continue
             told.add(violation.column if violation.rule == "null" else "")
             yield _REASONS[violation.rule].format(column=violation.column, limit=limit), mask
     needed = [*definition.key, *([definition.event_time] if definition.event_time else [])]
     for name in needed:
         if name in table.columns and name not in told:
             yield f"{name} is empty", pl.col(name).is_null()
-    if definition.key and all(name in table.columns for name in definition.key):
-        repeated = ~pl.struct(definition.key).is_first_distinct()
+    if definition.key and set(definition.key) <= set(table.columns) and not newest:
+        if table.n_unique(subset=list(definition.key)) == table.height:
+            return
+        others = [name for name in table.columns if name != "__held"]
+        repeated = ~pl.struct(definition.key).is_first_distinct() & pl.struct(others).is_first_distinct()
         yield f"the key {', '.join(definition.key)} repeats", repeated
 
 
