@@ -122,4 +122,23 @@ def live(root: Path, days: int) -> Workspace:
         workspace.predict("returns", asked)
         clock.advance(timedelta(days=1))
         workspace.turn()
+    _branch_out(workspace, root / "photos")
     return workspace
+
+
+def _branch_out(workspace: Workspace, photos: Path) -> None:
+    """Prices with a branch that was merged, one that was not, and a tag; photos, which are files."""
+    data = workspace.data
+    prices = pl.DataFrame({"item": ["pen", "ink", "cup"], "price": [1.0, 2.0, 3.0]})
+    data.commit("prices", prices, "First", key=["item"])
+    for branch, item in (("sale", "pen"), ("trial", "ink")):
+        data.branch("prices", branch)
+        cheaper = pl.when(pl.col("item") == item).then(0.5).otherwise(pl.col("price"))
+        data.commit("prices", prices.with_columns(price=cheaper), f"{item} is cheaper", branch=branch)
+    data.commit("prices", prices.with_columns(price=pl.col("price") + (pl.col("item") == "cup")), "A dearer cup")
+    data.merge("prices", "sale")
+    data.tag("prices", "v1.0")
+    photos.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (photos / name).write_text(name)
+        data.commit("photos", photos)
