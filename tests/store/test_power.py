@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from mulle.hashing import digest_bytes
+from mulle.hashing import digest_bytes, to_raw
 from mulle.store import LocalStore
 from mulle.testing.power import ForgetfulFiles
 from mulle.testing.soak import repeat
@@ -65,6 +65,14 @@ class Power(RuleBasedStateMachine):
         self.stores[0].close()
         self.stores[0] = LocalStore(self.root, small=SMALL, pack_limit=LIMIT, files=self.files)
         self.put[0] = set()
+
+    @rule(which=st.integers(0, 1), forgotten=st.sets(st.integers(0, 20), max_size=5))
+    def collect_garbage(self, which: int, forgotten: set[int]) -> None:
+        """Some of what was flushed is not needed any more, and goes."""
+        ordered = sorted(self.flushed)
+        self.flushed -= {ordered[place] for place in forgotten if place < len(ordered)}
+        needed = {to_raw(digest) for digest in (*self.flushed, *self.put[0], *self.put[1])}
+        self.stores[which].sweep(lambda: needed, grace=0, waste=0)
 
     @rule()
     def cut(self) -> None:
