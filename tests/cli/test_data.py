@@ -171,3 +171,23 @@ def test_a_conflict_is_told_by_key_and_fails(mulle: Mulle, folder: Path) -> None
     assert said.json["conflicts"] == [
         {"key": {"id": 2}, "cells": {"amount": [20, 30, 25]}, "ours": "changed", "theirs": "changed"}
     ]
+
+
+def test_rows_are_chosen_by_a_condition_and_written_to_a_file(mulle: Mulle, folder: Path) -> None:
+    mulle("data", "commit", "sales", "cleaned.csv", "--key", "id")
+    page = mulle("data", "read", "sales", "--where", "amount > 15 AND id < 9", "--columns", "amount", "--json").json
+    assert (page["rows"], page["total"]) == ([[25]], 1)
+    written = mulle("data", "read", "sales", "--where", "id = 1", "--out", "one.csv", "--json").json
+    assert (written["rows"], Path("one.csv").read_text()) == (1, "id,amount\n1,10\n")
+    assert mulle("data", "read", "sales", "--where", "amount >").code == 2
+    assert mulle("data", "read", "sales", "--where", "colour = 1").code == 1
+    assert mulle("data", "read", "sales", "--where", "id = 1", "--remote", "origin").code == 2
+
+
+def test_a_diff_is_told_by_cell(mulle: Mulle, folder: Path) -> None:
+    mulle("data", "commit", "sales", "january.csv", "--key", "id")
+    mulle("data", "commit", "sales", "cleaned.csv")
+    assert "~ id=2: amount 20 → 25" in mulle("data", "diff", "sales@1", "sales@2").out
+    found = mulle("data", "diff", "sales@1", "sales@2", "--json").json
+    assert found["rows"]["examples"]["changed"] == [{"key": {"id": 2}, "cells": {"amount": [20, 25]}}]
+    assert (found["rows"]["changed"], found["files"]["changed"]) == (1, 0)

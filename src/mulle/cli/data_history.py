@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from mulle.cli import output
 from mulle.cli.failure import FAILURE
@@ -181,23 +183,60 @@ def _changed(row: Any) -> str:
     "read",
     cls=Command,
     verbs=("data.rows",),
-    examples=("mulle data read flights --limit 5", "mulle data read flights --remote origin --columns carrier,delay"),
+    examples=(
+        "mulle data read flights --limit 5",
+        "mulle data read flights@2 --where \"carrier = 'UA' AND delay > 15\" --out late.parquet",
+        "mulle data read flights --remote origin --columns carrier,delay",
+    ),
 )
 @click.argument("ref", metavar="NAME[@VERSION]")
 @click.option("--offset", default=0, type=click.IntRange(min=0), help="Skip this many rows.")
 @click.option("--columns", default="", metavar="A,B", help="Only these columns.")
+@click.option("--where", default="", metavar="SQL", help='Only rows for which this holds, as "delay > 15".')
+@click.option(
+    "--out", default=None, type=click.Path(path_type=Path), help="Write all these rows to a file instead; see checkout."
+)
 @click.option("--remote", default="", help="Read from a remote, without pulling the dataset.")
 @limit_option(20)
 @json_option
 @pass_state
-def read(state: State, *, ref: str, offset: int, columns: str, remote: str, limit: int, as_json: bool) -> None:
-    """Rows of a version, here or on a remote: of large tables there only the columns that are asked for travel."""
+def read(
+    state: State,
+    *,
+    ref: str,
+    offset: int,
+    columns: str,
+    where: str,
+    out: Path | None,
+    remote: str,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Rows of a version, here or on a remote: of large tables only the columns that are asked for are read, or travel.
+
+    With --out all rows from --offset on are written, unless --limit is given too.
+    """
     names = [name.strip() for name in columns.split(",") if name.strip()]
+    if remote and (where or out):
+        raise click.UsageError("--where and --out are for versions that are here: mulle data pull it first")
+    if out is not None:
+        given = click.get_current_context().get_parameter_source("limit") is ParameterSource.COMMANDLINE
+        found = state.ws.data.read(ref, names or None, where=where or None).slice(offset, limit if given else None)
+        _write(found, out, state.ws.data.resolve(ref).ref, as_json=as_json)
+        return
     if remote:
         page = state.begun.data.remotes.rows(ref, remote, names, limit=limit, offset=offset)
     else:
-        page = state.ws.data.rows(ref, limit=limit, offset=offset, columns=tuple(names))
+        page = state.ws.data.rows(ref, limit=limit, offset=offset, columns=tuple(names), where=where)
     output.emit(page, as_json=as_json, show=_show_rows)
+
+
+def _write(found: Any, out: Path, ref: str, *, as_json: bool) -> None:
+    from mulle.data.files import write_table_file  # noqa: PLC0415 - start-up time: it loads Polars
+
+    write_table_file(found, out)
+    written = {"ref": ref, "path": out, "rows": found.height}
+    output.emit(written, as_json=as_json, show=lambda _: output.say(f"{found.height:,} rows → {out}"))
 
 
 def _show_rows(page: Any) -> None:
