@@ -17,9 +17,22 @@ import pytest
 from mulle.catalog import ledger
 from mulle.clock import SystemClock
 from mulle.config import check_format, write_format
-from mulle.hashing import TreeEntry, canonical, decode_manifest, digest_bytes, digest_value, encode_manifest
+from mulle.hashing import (
+    TreeEntry,
+    canonical,
+    decode_manifest,
+    digest_bytes,
+    digest_tree,
+    digest_value,
+    encode_manifest,
+    to_raw,
+)
+from mulle.hashing.tree import FOLDER, PROGRAM, decode_node, of_tree_entry, put_files
 from mulle.spool import SpoolWriter, read_segment
 from mulle.store import LocalStore
+from mulle.store.files import Files
+from mulle.store.recipes import Range, Recipe, Recipes
+from mulle.types import Digest
 
 FILES = Path(__file__).parent / "files"
 OBJECTS = [b"", b"mulle", "물레".encode(), b"x" * 100]
@@ -29,6 +42,8 @@ ENTRIES = [
     TreeEntry("데이터/a.csv", digest_bytes(b"a\n"), 2),
     TreeEntry("data/b.csv", digest_bytes(b"b\n"), 2),
 ]
+LARGE = [TreeEntry(f"{number:05d}.bin", digest_bytes(b"%d" % number), number) for number in range(5_000)]
+SHORT = digest_bytes(b"56789012")
 PAYLOAD = ledger.encode_payload({"b": 1, "a": [None, 0.5]})
 EVENT: list[int | str] = [
     7, "01a1fe01-82b3-70a6-82a9-f41eaa3178fd", 1_356_998_400_000_000, "kim@host", "models.promote", "model:delay@3",
@@ -79,6 +94,25 @@ def segment(folder: Path) -> bytes:
     return (folder / "golden-00000001.seg").read_bytes()
 
 
+def root_node(entries: list[TreeEntry]) -> bytes:
+    """The bytes of a tree's root, which is put last."""
+    nodes: list[bytes] = []
+
+    def put(node: bytes) -> Digest:
+        nodes.append(node)
+        return digest_bytes(node)
+
+    put_files(map(of_tree_entry, entries), put)
+    return nodes[-1]
+
+
+def recipe(folder: Path) -> bytes:
+    base = to_raw(digest_bytes(b"0123456789"))
+    recipes = Recipes(folder / "recipes", Files(), durable=False)
+    recipes.put(SHORT, Recipe(8, [Range(base, 5, 5), Range(base, 0, 3)]))
+    return recipes.path(SHORT).read_bytes()
+
+
 def values() -> bytes:
     found = {
         name: {"canonical": canonical(value).hex(), "digest": digest_value(value)} for name, value in VALUES.items()
@@ -99,6 +133,9 @@ WRITERS: dict[str, Callable[[Path], bytes]] = {
     "open.pack": pack_of,
     "sealed.pack": lambda folder: pack_of(folder, limit=280),
     "tree.json": lambda _: encode_manifest(ENTRIES),
+    "tree.node": lambda _: root_node(ENTRIES),
+    "tree-large.txt": lambda _: digest_tree(LARGE).encode() + b"\n",
+    "recipe": recipe,
     "spool.seg": segment,
     "values.json": lambda _: values(),
     "event.txt": lambda _: event(),
@@ -128,6 +165,24 @@ def test_segments_are_still_read() -> None:
 
 def test_trees_are_still_read() -> None:
     assert sorted(decode_manifest((FILES / "tree.json").read_bytes()), key=str) == sorted(ENTRIES, key=str)
+
+
+def test_nodes_are_still_read() -> None:
+    entries = decode_node((FILES / "tree.node").read_bytes()).entries
+    assert [(entry.name, entry.kind, entry.size, entry.files) for entry in entries] == [
+        (b"data", FOLDER, 2, 1),
+        (b"run.sh", PROGRAM, 10, 1),
+        ("데이터".encode(), FOLDER, 2, 1),
+    ]
+
+
+def test_recipes_are_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "recipes" / SHORT[3:5] / SHORT[3:]
+    path.parent.mkdir(parents=True)
+    path.write_bytes((FILES / "recipe").read_bytes())
+    store = LocalStore(tmp_path)
+    store.put(b"0123456789")
+    assert store.get(SHORT) == b"56789012"
 
 
 def test_workspaces_are_still_accepted() -> None:

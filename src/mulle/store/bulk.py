@@ -101,8 +101,8 @@ class Crew:
         self._files = files
         self._processes = min(_MOST, len(os.sched_getaffinity(0))) if processes is None else processes
 
-    def work(self, asked: Iterable[Question[T]]) -> Iterator[tuple[T, Taken]]:
-        """Do what is asked for, in order: each file with what it is about.
+    def work(self, asked: Iterable[Question[T]]) -> Iterator[tuple[list[T], list[Taken]]]:
+        """Do what is asked for, in order: for each question what its files are about, and the files.
 
         What was taken in and kept is safe from a power cut at the end.
 
@@ -112,11 +112,9 @@ class Crew:
         asked = iter(asked)
         first = list(itertools.islice(asked, _WORTH))
         if len(first) < _WORTH or self._processes < 1 or not isinstance(self._store, LocalStore):
-            done = self._alone(itertools.chain(first, asked))
+            yield from self._alone(itertools.chain(first, asked))
         else:
-            done = self._spread(self._store, itertools.chain(first, asked))
-        for about, files in done:
-            yield from zip(about, files, strict=True)
+            yield from self._spread(self._store, itertools.chain(first, asked))
         if self._keep:
             self._store.flush()
 

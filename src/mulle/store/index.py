@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from blake3 import blake3
@@ -17,6 +17,7 @@ from mulle.store.sealed import Location, SealedIndex
 _RACY_NS = 1_000_000_000
 _MAX_DESCRIPTORS = 128
 _RETIRED_SECONDS = 60.0
+_LATELY_SECONDS = 1.0
 
 
 class _Open:
@@ -43,6 +44,7 @@ class PackIndex:
         self._descriptors: dict[str, int] = {}
         self._retired: list[tuple[float, int]] = []
         self._listed_ns = -1
+        self._refreshed = -_LATELY_SECONDS
         self._owned = ""
         self._lock = threading.RLock()
 
@@ -61,9 +63,10 @@ class PackIndex:
             return location
 
     def find_many(self, raws: Sequence[bytes]) -> dict[bytes, Location]:
-        """The places of those that are packed, other processes' new ones included."""
+        """The places of those that are packed, other processes' included but those of the last second."""
         with self._lock:
-            self.refresh()
+            if time.monotonic() - self._refreshed > _LATELY_SECONDS:
+                self.refresh()
             found = {raw: where for raw in raws if (where := self._where.get(raw)) is not None}
             rest = [raw for raw in raws if raw not in found and raw not in self._bad]
             return found | self._cached().find_many(rest)
@@ -147,10 +150,10 @@ class PackIndex:
                 if entry.raw == raw and location != bad:
                     yield location
 
-    def correct(self, raw: bytes, location: Location) -> None:
-        """An object is not where it was thought to be, but here."""
+    def correct(self, placed: Iterable[tuple[bytes, Location]]) -> None:
+        """Objects are not where they were thought to be, but here."""
         with self._lock:
-            self._where[raw] = location
+            self._where.update(placed)
 
     def distrust(self, raw: bytes, bad: Location) -> None:
         """An object is damaged here and lies nowhere else: the next put writes it anew."""
@@ -177,6 +180,7 @@ class PackIndex:
     def refresh(self) -> None:
         """Take in new packs and what was appended to the open ones."""
         with self._lock:
+            self._refreshed = time.monotonic()
             if self._folder_changed():
                 self._sealed_names = self._cached().names()
                 for path in sorted(self._folder.glob("*.pack")):

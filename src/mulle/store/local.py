@@ -147,6 +147,10 @@ class LocalStore:
 
     def put_many(self, objects: Sequence[bytes]) -> list[Digest]:
         """Keep several objects, as `put` does each, with fewer writes and questions; give their names in order."""
+        return [from_raw(raw) for raw in self.keep_many(objects)]
+
+    def keep_many(self, objects: Sequence[bytes]) -> list[bytes]:
+        """As `put_many`, but gives the raw digests."""
         self._mine()
         raws = [blake3(data).digest() for data in objects]
         small = {raw: data for raw, data in zip(raws, objects, strict=True) if len(data) <= self.small}
@@ -163,7 +167,7 @@ class LocalStore:
             for raw, data in zip(raws, objects, strict=True):
                 if raw not in small:
                     self._loose.put(data, from_raw(raw))
-        return [from_raw(raw) for raw in raws]
+        return raws
 
     def put_file(self, path: Path, *, former: Digest | None = None) -> Digest:
         """As the port says; of a large file only what an object that it replaces (`former`) lacks is written."""
@@ -231,7 +235,7 @@ class LocalStore:
         for other in self._index.elsewhere(raw, bad):
             data = self._index.read(other)
             if blake3(data).digest() == raw:
-                self._index.correct(raw, other)
+                self._index.correct([(raw, other)])
                 return data
         if bad is None:
             raise _missing(from_raw(raw))
@@ -272,6 +276,20 @@ class LocalStore:
                 return True
             bases = self._cooking.bases(digest)
             return bool(bases) and all(self.has(base) for base in bases)
+
+    def missing(self, digests: Sequence[Digest]) -> list[Digest]:
+        """Those of the objects that are not here, in their order: what `has` says of each, for many at once."""
+        self._mine()
+        raws = [to_raw(digest) for digest in digests]
+        with explained("looking for objects", self.root):
+            self._lease.touch()
+            self._look_anew()
+            for raw in self._lease.condemned.intersection(raws):
+                self._claim(raw)
+            packed = self._index.find_many(raws)
+            rest = [digest for digest, raw in zip(digests, raws, strict=True) if raw not in packed]
+            recipes = self._cooking.path
+            return [one for one in rest if not (self._loose.has(one) or (recipes(one).exists() and self.has(one)))]
 
     def size(self, digest: Digest) -> int:
         self._mine()

@@ -65,7 +65,7 @@ def take(store: ObjectStore | None, root: bytes, wanted: Sequence[Wanted]) -> li
 
 def _keep(store: ObjectStore | None, held: list[bytes]) -> list[bytes]:
     if isinstance(store, LocalStore):
-        return [to_raw(digest) for digest in store.put_many(held)]
+        return store.keep_many(held)
     return [] if store is None else [to_raw(store.put(data)) for data in held]
 
 

@@ -35,6 +35,7 @@ class PackWriter:
         self._end = 0
         self._synced = _NEVER
         self._unsafe: list[tuple[bytes, Location]] = []
+        self._entries: list[pack.Entry] = []
         self._distrusted: set[str] = set()
 
     @property
@@ -47,9 +48,7 @@ class PackWriter:
         if self._fd < 0:
             self._take_over_or_begin()
         self._write(pack.record_head(raw, len(data)), data)
-        location = Location(self._name, self._end - len(data), len(data))
-        self._unsafe.append((raw, location))
-        self._index.correct(raw, location)
+        self._note([(raw, Location(self._name, self._end - len(data), len(data)))])
         if self._end >= self._limit:
             self.seal()
 
@@ -61,13 +60,19 @@ class PackWriter:
             some = objects[start : start + _VECTOR]
             at = self._end + pack.RECORD.size
             self._write(b"".join([part for raw, data in some for part in (pack.record_head(raw, len(data)), data)]))
+            placed = []
             for raw, data in some:
-                location = Location(self._name, at, len(data))
+                placed.append((raw, Location(self._name, at, len(data))))
                 at += pack.RECORD.size + len(data)
-                self._unsafe.append((raw, location))
-                self._index.correct(raw, location)
+            self._note(placed)
             if self._end >= self._limit:
                 self.seal()
+
+    def _note(self, placed: list[tuple[bytes, Location]]) -> None:
+        """Remember where what was just written lies."""
+        self._unsafe += placed
+        self._entries += [pack.Entry(raw, where.offset, where.length) for raw, where in placed]
+        self._index.correct(placed)
 
     def flush(self) -> None:
         """Make what was appended safe from a power cut."""
@@ -81,7 +86,7 @@ class PackWriter:
     def seal(self) -> None:
         """Write the footer and let go of the pack: records first, safe, then the index that names them."""
         self.flush()
-        entries = list(pack.scan(self._fd, 0, self._end))
+        entries = self._entries
         self._write(pack.footer(entries, self._end))
         self.flush()
         self._index.add_sealed(self._name, entries)
@@ -94,6 +99,7 @@ class PackWriter:
             self._fd = -1
             self._name = ""
             self._unsafe.clear()
+            self._entries = []
             self._index.own("")
 
     def _sync(self) -> None:
@@ -158,9 +164,11 @@ class PackWriter:
             self._index.add_sealed(name, whole)
         else:
             self._own(fd, name, end)
+            self._entries = entries
 
     def _own(self, fd: int, name: str, end: int) -> None:
         self._fd, self._name, self._end, self._synced = fd, name, end, _NEVER
+        self._entries = []
         self._index.own(name)
 
     def _begin(self) -> None:

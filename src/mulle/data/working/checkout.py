@@ -50,7 +50,11 @@ class Checkout:
             made = _Making(self.path, self.files)
             crew = Crew(self.store, made.root, keep=False, link=self.link, processes=self.processes, files=self.files)
             try:
-                written = list(crew.work(to_give(self._wishes(plan, made))))
+                written = [
+                    each
+                    for names, files in crew.work(to_give(self._wishes(plan, made)))
+                    for each in zip(names, files, strict=True)
+                ]
                 made.finish()
             except BaseException:
                 made.abandon()

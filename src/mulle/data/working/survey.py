@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 from mulle.data.working.index import Folder, Index, Row, entry, row
 from mulle.data.working.scan import Found, join, walk
-from mulle.hashing import from_raw
+from mulle.hashing import digest_bytes, from_raw
 from mulle.hashing.tree import Entry, Summary, folder_entry, put_directory
+from mulle.store import LocalStore
 from mulle.store.bulk import Crew, to_take
 from mulle.store.port import ObjectStore
 from mulle.store.taking import Taken, Wanted
 from mulle.types import Digest
+
+_NODES = 4 << 20
 
 
 class Change(NamedTuple):
@@ -28,6 +31,31 @@ class Change(NamedTuple):
     before: Entry | None
     after: Entry | None
     row: Row | None = None
+
+
+class _Nodes:
+    """Nodes on their way into the store, many at once."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._held: list[bytes] = []
+        self._bytes = 0
+
+    def put(self, node: bytes) -> Digest:
+        self._held.append(node)
+        self._bytes += len(node)
+        if self._bytes >= _NODES:
+            self.keep()
+        return digest_bytes(node)
+
+    def keep(self) -> None:
+        """Store what is held."""
+        if isinstance(self._store, LocalStore):
+            self._store.put_many(self._held)
+        else:
+            for node in self._held:
+                self._store.put(node)
+        self._held, self._bytes = [], 0
 
 
 class _Made(NamedTuple):
@@ -53,7 +81,8 @@ class Survey:
     """One pass over a working copy; nothing of it is kept in memory but what changed and what is being read.
 
     With `keep`, what is new goes into the store, the index becomes that of the copy as it is, and `tree` its tree.
-    Without, only the stamps of files whose content is what the index says are renewed there.
+    Without, `changes` tells what differs from the index, in which only the stamps of files of the same content are
+    renewed.
     """
 
     def __init__(
@@ -74,6 +103,7 @@ class Survey:
         self._root = root
         self._keep = keep
         self._crew = Crew(store, root if root.is_dir() else root.parent, keep=keep, processes=processes)
+        self._nodes = _Nodes(store)
         self._began = now_ns()
         self._open: deque[_Open] = deque()
         self._below: dict[bytes, _Made] = {}
@@ -86,14 +116,16 @@ class Survey:
             DataError: there is nothing at the path.
             StoreError: a file cannot be read, or what is new not be written.
         """
-        for (folder, name), taken in self._crew.work(to_take(self._unknown())):
-            folder.taken[name] = taken
+        for about, files in self._crew.work(to_take(self._unknown())):
+            for (folder, name), taken in zip(about, files, strict=True):
+                folder.taken[name] = taken
             self._close_whole()
         self._close_whole()
         for path in sorted(self._gone):
             self._forget(path)
         if self._keep:
-            whole = self._below.pop(b"").summary or put_directory([], self._store.put)
+            whole = self._below.pop(b"").summary or put_directory([], self._nodes.put)
+            self._nodes.keep()
             self._store.flush()
             self.tree = from_raw(whole.raw)
             self._index.set_tree(self.tree)
@@ -132,7 +164,7 @@ class Survey:
                 continue
             now = row(name, taken, self._began)
             same = was is not None and (was[6], was[5]) == (now[6], now[5])
-            if not same:
+            if not same and not self._keep:
                 self.changes.append(Change(join(path, name), entry(was) if was else None, entry(now), now))
             if same or self._keep:
                 rows.append(now)
@@ -141,10 +173,11 @@ class Survey:
                 rows.append(was)
         present = {name for name, _ in folder.found.files}
         lost = [known[name] for name in known if name not in present]
-        self.changes += [Change(join(path, was[0]), entry(was), None) for was in lost]
         if self._keep:
             self._make_node(folder, rows, fresh=fresh or bool(lost))
-        elif fresh:
+            return
+        self.changes += [Change(join(path, was[0]), entry(was), None) for was in lost]
+        if fresh:
             self._index.put(path, folder.known.tree, folder.known.folders, rows + lost)
 
     def _make_node(self, folder: _Open, rows: list[Row], *, fresh: bool) -> None:
@@ -157,7 +190,7 @@ class Survey:
             return
         entries = [entry(found) for found in rows] + [folder_entry(name, summary) for name, summary in inner]
         entries.sort(key=lambda each: each.name)
-        made = put_directory(entries, self._store.put) if entries else None
+        made = put_directory(entries, self._nodes.put) if entries else None
         self._below[path] = _Made(made, is_new=made != known.tree)
         if entries:
             self._index.put(path, made, names, rows)
@@ -166,7 +199,8 @@ class Survey:
 
     def _forget(self, path: bytes) -> None:
         """A directory is gone, and all files in it."""
-        for was in self._index.folder(path).files.values():
-            self.changes.append(Change(join(path, was[0]), entry(was), None))
         if self._keep:
             self._index.remove(path)
+            return
+        for was in self._index.folder(path).files.values():
+            self.changes.append(Change(join(path, was[0]), entry(was), None))
