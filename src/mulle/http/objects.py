@@ -209,10 +209,12 @@ class _Many:
 
     async def missing(self, request: Request) -> Response:
         asked = _digests(await _body(request, LARGEST_LIST))
-        absent = await run_in_threadpool(
-            lambda: b"".join(to_raw(digest) for digest in asked if not self._store.has(digest))
-        )
-        return Response(absent, media_type=_BYTES)
+        absent = await run_in_threadpool(self._missing, asked)
+        return Response(b"".join(map(to_raw, absent)), media_type=_BYTES)
+
+    def _missing(self, asked: list[Digest]) -> list[Digest]:
+        many: Callable[[list[Digest]], list[Digest]] | None = getattr(self._store, "missing", None)
+        return [each for each in asked if not self._store.has(each)] if many is None else many(asked)
 
     async def keep(self, request: Request) -> Response:
         body = await _body(request, LARGEST_PACK)
@@ -223,7 +225,10 @@ class _Many:
         objects: list[tuple[bytes, bytes]] = _given(
             list, packing.objects_in(body, "what was sent")
         )  # all are verified before one is kept
-        for _, data in objects:
+        many: Callable[[list[bytes]], list[Digest]] | None = getattr(self._store, "put_many", None)
+        if many is not None:
+            many([data for _, data in objects])
+        for _, data in objects if many is None else ():
             self._store.put(data)
         self._store.flush()
         return len(objects)

@@ -162,9 +162,9 @@ class CloudStore:
 
     def missing(self, digests: Sequence[Digest]) -> list[Digest]:
         raws = [to_raw(digest) for digest in digests]
-        absent = [raw for raw in raws if raw not in self._outgoing and self._footers.find(raw) is None]
-        if absent and self._footers.refresh():
-            absent = [raw for raw in absent if self._footers.find(raw) is None]
+        waiting = [raw for raw in raws if raw not in self._outgoing]
+        packed = self._footers.find_many(list(dict.fromkeys(waiting)))
+        absent = [raw for raw in waiting if raw not in packed]
         gone = set(self._not_large(absent))
         return [digest for digest, raw in zip(digests, raws, strict=True) if raw in gone]
 
@@ -190,23 +190,13 @@ class CloudStore:
 
     def fetch(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes]]:
         packs: dict[str, list[tuple[bytes, Location]]] = defaultdict(list)
-        alone: list[Digest] = []
-        wanted = list(dict.fromkeys(digests))
-        if any(self._footers.find(to_raw(digest)) is None for digest in wanted):
-            self._footers.refresh()
-        for digest in wanted:
-            location = self._footers.find(to_raw(digest))
-            if location is None:
-                alone.append(digest)
-            else:
-                packs[location.pack].append((to_raw(digest), location))
+        for raw, location in self._footers.find_many([to_raw(each) for each in dict.fromkeys(digests)]).items():
+            packs[location.pack].append((raw, location))
         for name, held in packs.items():
             for raw, data in self._batches(name, held):
                 if data is None:
                     raise self._absent(from_raw(raw))
                 yield from_raw(raw), self._checked(from_raw(raw), data)
-        for digest in alone:
-            yield digest, self.get(digest)
 
     def read_range(self, digest: Digest, offset: int, length: int) -> bytes:
         location = self._footers.find(to_raw(digest))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,6 +39,16 @@ class Footers:
             if location is None and fresh and self.refresh():
                 location = self._opened().find(raw)
             return location
+
+    def find_many(self, raws: Sequence[bytes]) -> dict[bytes, Location]:
+        """The places of those that are packed; what others sent since is looked for where one is not known."""
+        with self._lock:
+            if not self._fresh:
+                self.refresh()
+            found = self._opened().find_many(raws)
+            if len(found) < len(raws) and self.refresh():
+                found = self._opened().find_many(raws)
+            return found
 
     def refresh(self) -> bool:
         """List the bucket and read the footers that are new; whether there were any."""

@@ -184,10 +184,7 @@ class ServerStore:
                 came.add(from_raw(raw))
                 yield from_raw(raw), data
             last = max((place for place, digest in enumerate(wanted) if digest in came), default=len(wanted) - 1)
-            for digest in wanted[: last + 1]:
-                if digest not in came:
-                    self._large.add(digest)
-                    yield digest, self.get(digest)
+            self._large.update(digest for digest in wanted[: last + 1] if digest not in came)
             wanted = wanted[last + 1 :]
 
     def _packed(self, body: bytes) -> bytes:

@@ -38,17 +38,19 @@ class RemoteStore(ObjectStore, Protocol):
         """
 
     def fetch(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        """Objects that are there, each verified, in an order that suits the store; at most some MiB are in memory.
+        """Those of the objects that lie there in packs, each verified, in an order that suits the store.
+
+        At most some MiB are in memory. Large ones are passed over: `path` fetches those.
 
         Raises:
-            StoreError: one is missing or damaged; its name is in the message.
+            StoreError: one is damaged; its name is in the message.
         """
 
     def read_range(self, digest: Digest, offset: int, length: int) -> bytes:
         """Some bytes of an object. They cannot be verified alone."""
 
     def is_large(self, digest: Digest) -> bool:
-        """Whether the object is a file of its own there: for `path` rather than `fetch`, as it may be long."""
+        """Whether the object lies there as a file of its own."""
 
     def recipe(self, digest: Digest) -> bytes | None:
         """How a large object is made of others that are there, as it travels; None where it lies there itself."""

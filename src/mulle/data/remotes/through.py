@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from mulle.store.remote import RemoteStore
     from mulle.types import Digest
 
-_ALONE = 1 << 20
+_BATCH = 8 << 20
+_PARALLEL = 4
 Tell = Callable[[int, int], None]
 
 
@@ -29,6 +32,7 @@ class Through:
         self.objects = 0
         self.bytes = 0
         self._tell = tell
+        self._lock = threading.Lock()
 
     def bring(self, digests: Sequence[Digest]) -> None:
         """Fetch those of the objects that are not here, in as few requests as the remote can.
@@ -36,15 +40,32 @@ class Through:
         Raises:
             StoreError: one is missing or damaged there.
         """
-        absent = [digest for digest in dict.fromkeys(digests) if not self.local.has(digest)]
-        if not absent:
-            return
-        large = {digest for digest in absent if self.remote.is_large(digest)}
-        for digest, data in self.remote.fetch(digest for digest in absent if digest not in large):
-            self._keep(digest, self.local.put(data), len(data))
-        for digest in absent:
-            if digest in large:
-                self._bring_file(digest)
+        absent = dict.fromkeys(self._missing(list(dict.fromkeys(digests))))
+        batch: list[tuple[Digest, bytes]] = []
+        weight = 0
+        for digest, data in self.remote.fetch(absent) if absent else ():
+            batch.append((digest, data))
+            weight += len(data)
+            if weight > _BATCH:
+                self._keep_all(absent, batch)
+                batch, weight = [], 0
+        self._keep_all(absent, batch)
+        if absent:
+            with ThreadPoolExecutor(_PARALLEL) as pool:
+                list(pool.map(self._bring_file, absent))
+
+    def _missing(self, digests: list[Digest]) -> list[Digest]:
+        many: Callable[[Sequence[Digest]], list[Digest]] | None = getattr(self.local, "missing", None)
+        return [each for each in digests if not self.local.has(each)] if many is None else many(digests)
+
+    def _keep_all(self, absent: dict[Digest, None], batch: list[tuple[Digest, bytes]]) -> None:
+        """Keep what came, and take it off those that are absent."""
+        contents = [data for _, data in batch]
+        many: Callable[[Sequence[bytes]], list[Digest]] | None = getattr(self.local, "put_many", None)
+        kept = [self.local.put(data) for data in contents] if many is None else many(contents)
+        for (digest, data), found in zip(batch, kept, strict=True):
+            self._keep(digest, found, len(data))
+            del absent[digest]
 
     def put(self, data: bytes) -> Digest:
         return self.local.put(data)
@@ -92,6 +113,7 @@ class Through:
             raise StoreError(
                 f"the object {digest} changed on its way", cause=f"it became {kept}", cure="repeat the command"
             )
-        self.objects += 1
-        self.bytes += size
+        with self._lock:
+            self.objects += 1
+            self.bytes += size
         self._tell(1, size)
