@@ -150,3 +150,13 @@ def test_following_ends_at_an_instant(mulle: Mulle, folder: Path) -> None:
     assert said.code == 0
     assert time.monotonic() - began < 30
     assert said.out == "visits@1: 1 rows, 1 line of visits.jsonl\n"
+
+
+def test_what_happens_to_removed_files_is_said_at_the_prompt(mulle: Mulle, folder: Path) -> None:
+    for name in "12":
+        (folder / f"{name}.csv").write_text(f"a\n{name}\n")
+    command = ("data", "collect", "rows", "--from", "*.csv")
+    mulle(*command)
+    (folder / "1.csv").unlink()
+    assert 'removed="keep"' in mulle(*command).err
+    assert mulle(*command, "--removed", "replace", "--json").json[0]["rows"] == 1

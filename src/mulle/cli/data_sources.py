@@ -49,6 +49,12 @@ FORMATS = ("csv", "tsv", "jsonl", "parquet", "arrow")
 @click.option(
     "--on-bad", type=click.Choice(["quarantine", "refuse", "keep"]), help="What becomes of rows that do not fit."
 )
+@click.option(
+    "--changed", type=click.Choice(["error", "replace"]), help="What happens when a file, URL or object changed."
+)
+@click.option(
+    "--removed", type=click.Choice(["error", "keep", "replace"]), help="What happens when a file or object is gone."
+)
 @click.option("--follow", is_flag=True, help="Go on until interrupted, or until --until.")
 @click.option("--anew", is_flag=True, help="Forget where the source stood: all it has, instead of what was collected.")
 @click.option("--until", default=None, metavar="INSTANT", help="Collect what happened before then; now by default.")
@@ -66,6 +72,8 @@ def collect(
     time: str | None,
     format_: str | None,
     on_bad: Any,
+    changed: str | None,
+    removed: str | None,
     follow: bool,
     anew: bool,
     until: str | None,
@@ -77,6 +85,7 @@ def collect(
     that do not fit are put aside: see `mulle data quarantine`.
     """
     told = {"--rows": rows, "--cursor": cursor, "--format": format_, "--key": key, "--time": time}
+    told |= {"--changed": changed, "--removed": removed}
     if not address and any(told.values()):
         raise click.UsageError(f"{next(each for each in told if told[each])} is for --from ADDRESS")
     if not dataset and (address or follow or anew):
@@ -86,8 +95,19 @@ def collect(
         return
     definition = _definition(state, dataset)
     if address:
-        definition = _from(definition, address, rows, cursor, format_ or "", follow=follow)
-        definition = replace(definition, key=key or definition.key, event_time=time or definition.event_time)
+        from mulle.data.sources.addresses import source_at  # noqa: PLC0415 - start-up time
+
+        settings: dict[str, Any] = {
+            "rows": rows,
+            "cursor": cursor,
+            "format": format_ or "",
+            "changed": changed,
+            "removed": removed,
+        }
+        source = source_at(_absolute(address), **settings, follow=follow)
+        definition = replace(
+            definition, source=source, key=key or definition.key, event_time=time or definition.event_time
+        )
     if on_bad is not None:
         definition = replace(definition, on_bad=on_bad)
     if follow:
@@ -145,16 +165,12 @@ def _definition(state: State, name: str) -> Dataset:
     return Dataset(name, key=tuple(key), event_time=event_time)
 
 
-def _from(definition: Dataset, address: str, rows: str, cursor: str | None, format_: str, *, follow: bool) -> Dataset:
-    from mulle.data.sources.addresses import source_at  # noqa: PLC0415 - start-up time
-
-    whole = address
+def _absolute(address: str) -> str:
+    """An address whose path does not depend on where the command was called."""
     if address.startswith("sqlite:///"):
-        path, _, table = address.removeprefix("sqlite:///").partition("#")
-        whole = f"sqlite:///{Path(path).absolute()}" + (f"#{table}" if table else "")
-    elif "://" not in address and address != "-":
-        whole = str(Path(address).absolute())
-    return replace(definition, source=source_at(whole, rows=rows, cursor=cursor, format=format_, follow=follow))
+        path, mark, table = address.removeprefix("sqlite:///").partition("#")
+        return f"sqlite:///{Path(path).absolute()}{mark}{table}"
+    return str(Path(address).absolute()) if "://" not in address and address != "-" else address
 
 
 @click.command(

@@ -216,3 +216,28 @@ def test_rows_that_share_a_key_end_the_same_in_one_batch_or_many(
     collect(api.dataset("orders", source=mulle.lines("orders.jsonl", batch=batch), **settings))
     assert data.read("orders").select("id", "price").rows() == [(1, 5.0), (2, 5.0)]
     assert sorted(data.read("orders.quarantine")["reason"].str.split(" ").list.first()) == ["price", "the"]
+
+
+def test_what_is_read_anew_is_put_aside_once(collect: Any, data: DataService, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("id,at,price,kind\n1,2024-01-01,1,a\n2,2024-01-01,-1,a\n3,2024-01-01,-1,a\n")
+    defined = api.dataset("orders", source=mulle.files("orders.csv", changed="replace"), key=["id"], expect=Order)
+    collect(defined)
+    collect(defined, anew=True)
+    assert (data.read("orders").height, data.read("orders.quarantine").height) == (1, 2)
+    path.write_text("id,at,price,kind\n1,2024-01-01,1,a\n2,2024-01-01,7,a\n3,2024-01-01,-1,a\n")
+    collect(defined)
+    assert (data.read("orders").height, data.read("orders.quarantine").height) == (2, 1)
+    path.write_text("id,at,price,kind\n1,2024-01-01,1,a\n2,2024-01-01,7,a\n")
+    collect(defined)
+    assert data.read("orders.quarantine").height == 0
+
+
+def test_taking_anew_in_several_batches_replaces_once(collect: Any, data: DataService, orders: Orders) -> None:
+    orders.add(order(id=1, price=-1), *(order(id=number) for number in range(2, 7)), order(id=9, price=-1))
+    settings: dict[str, Any] = {"key": ["id"], "event_time": "at", "expect": Order}
+    defined = api.dataset("orders", source=mulle.lines("orders.jsonl", batch=2), **settings)
+    for anew in (False, True, True):
+        collect(defined, anew=anew)
+        assert data.read("orders")["id"].to_list() == [2, 3, 4, 5, 6]
+        assert data.read("orders.quarantine").height == 2

@@ -22,6 +22,8 @@ def source_at(
     cursor: str | None = None,
     format: str = "",  # noqa: A002 - the word that people use
     follow: bool = False,
+    changed: Any = None,
+    removed: Any = None,
 ) -> Polled:
     """The source of an address.
 
@@ -32,6 +34,8 @@ def source_at(
         cursor: the column of a database that new rows rise in.
         format: "csv", "tsv" or "jsonl" of lines; of what a URL gives also the others.
         follow: the path is of one file that grows and is rotated.
+        changed: what happens when a file, URL or object changed: "error" or "replace".
+        removed: what happens when a file or object is gone: "error", "keep" or "replace".
 
     Raises:
         UsageError: what is given does not go together.
@@ -51,10 +55,11 @@ def source_at(
             cure="leave it out, or give postgresql:// or sqlite:/// as the source",
         )
     if scheme in ("http", "https"):
-        return http(address, format=format)
+        return http(address, format=format, **{"changed": changed} if changed else {})
+    said = {name: word for name, word in (("changed", changed), ("removed", removed)) if word}
     if scheme in SCHEMES:
-        return objects(address)
+        return objects(address, **said)
     chosen: Any = format or None
     if address == "-" or (follow and not glob.has_magic(address) and not Path(address).is_dir()):
         return lines(address, format=chosen)
-    return files(address)
+    return files(address, **said)

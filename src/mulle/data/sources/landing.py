@@ -75,7 +75,7 @@ class Landing:
         if batch.tree is not None:
             return self._tree(batch, position, standing, head)
         sorted_ = self._sorted(batch, head, arrived if position.live or batch.live else None)
-        aside = self._aside(sorted_.bad, arrived, head, new=bool(sorted_.rows.height))
+        aside = self._aside(batch, sorted_, arrived, head)
         move = _Move(name, batch, position, standing, aside, sorted_.facts)
         if not sorted_.rows.height or sorted_.rows.width == 0:
             return self._alone(move)
@@ -186,16 +186,21 @@ class Landing:
             raise skew
         return {"violations": [[each.column, each.rule, each.rows] for each in violations]} if violations else {}
 
-    def _aside(self, bad: pl.DataFrame, arrived: datetime, head: Version | None, *, new: bool) -> _Aside | None:
+    def _aside(self, batch: Batch, given: _Sorted, arrived: datetime, head: Version | None) -> _Aside | None:
         """The quarantine's next version, all but published."""
-        if not bad.height:
+        name, new = self.definition.name, bool(given.rows.height)
+        if not given.bad.height and not (batch.clears and self._holds_back()):
             return None
-        name = self.definition.name
         with self.publisher.catalog.read() as tx:
             number = versions.last_number(tx, name) + 1
         ref = f"{name}@{number}" if new else (head.ref if head is not None else "")
-        rows = quarantine.held(bad, arrived, ref)
-        return aside(self.publisher, name, rows, append=True, expected=number if new else None)
+        rows = quarantine.held(given.bad, arrived, ref)
+        certain = new and batch.how != "replace"  # what replaces the same makes no version
+        return aside(self.publisher, name, rows, append=not batch.clears, expected=number if certain else None)
+
+    def _holds_back(self) -> bool:
+        head = self.publisher.find_head(quarantine.name_of(self.definition.name))
+        return head is not None and head.rows > 0
 
 
 @dataclass(frozen=True)
@@ -226,7 +231,7 @@ class _Aside:
         wrong_number = self.expected is not None and (beside is None or beside.number != self.expected)
         if wrong_number or (now and now.number) != (self.head and self.head.number):
             raise OvertakenError
-        message = f"{self.rows} held back" if self.rows else "released"
+        message = f"{self.rows:,} held back" if self.rows else "nothing held back"
         facts = {"held": self.rows, "reasons": dict(self.reasons)}
         return versions.publish(tx, versions.New(self.name, self.made, self.digest, self.head, message, None, facts))
 
@@ -237,10 +242,8 @@ def aside(publisher: Publisher, name: str, rows: pl.DataFrame, *, append: bool, 
     head = publisher.find_head(held)
     base = load_table(publisher.store, head.digest) if append and head is not None else None
     made = drafts.draft(publisher.store, rows, held, key=(), event_time="arrived", base=base)
-    count = rows.height if append else 0
-    return _Aside(
-        held, made, publisher.store.put(encode(made)), head, count, expected, quarantine.reasons(rows) if count else {}
-    )
+    reasons = quarantine.reasons(rows) if rows.height else {}
+    return _Aside(held, made, publisher.store.put(encode(made)), head, rows.height, expected, reasons)
 
 
 @dataclass

@@ -7,7 +7,7 @@ are still what was taken. Anything else has changed, and what then happens is de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -112,7 +112,7 @@ class Pieces:
                     pass
         batch = taking.rest(how="replace", message=f"{len(listed)} files of {self.what}, anew")
         assert batch is not None
-        return Batch(**{**batch.__dict__, "marks": {**batch.marks, **dict.fromkeys(gone)}})
+        return replace(batch, marks={**batch.marks, **dict.fromkeys(gone)}, clears=True)
 
 
 def _may_be_new(piece: Piece, mark: Mark | None) -> bool:

@@ -57,15 +57,15 @@ class Polling:
 
     def landings(self, *, anew: bool = False) -> Iterator[Landed]:
         """The same, step by step, those without a version too."""
-        first = anew
+        first = clears = anew
         while True:
-            position = self._position(anew=first)
+            position = self._position(anew=clears)
             try:
                 with self._leased(), closing(self._batches(position)) as batches:
                     for batch in batches:
-                        taken = replace(batch, how="replace") if first and batch.rows is not None else batch
-                        landed = self._land(taken, position)
-                        first = first and batch.rows is None
+                        how = "replace" if first and batch.rows is not None else batch.how
+                        landed = self._land(replace(batch, how=how, clears=batch.clears or clears), position)
+                        first, clears = first and not landed.rows, False
                         position = _moved(position, batch, landed)
                         yield landed
                 if not position.live:

@@ -57,6 +57,7 @@ class Batch:
         message: what the version will say.
         spans: where the rows came from: a name and how many rows in a row came from it.
         live: the rows are new whatever was collected before, as those of a pipe.
+        clears: everything is read anew, so what was put aside before is put aside again, or fits now.
     """
 
     rows: pl.DataFrame | None = None
@@ -68,6 +69,7 @@ class Batch:
     message: str = ""
     spans: Sequence[tuple[str, int]] = ()
     live: bool = False
+    clears: bool = False
 
 
 class Folders(Protocol):

@@ -95,7 +95,7 @@ class SqlSource:
         assert batch.rows is not None
         content = digest_bytes(str(batch.rows.schema).encode() + batch.rows.write_ipc(None).getvalue())[3:]
         if content != position.state.get("content"):
-            yield replace(batch, state={"content": content})
+            yield replace(batch, state={"content": content}, clears=True)
 
     def _following(self, database: Database, place: Place, taken: _Taken) -> Iterator[Batch]:
         assert self.column is not None
