@@ -72,10 +72,14 @@ class Cooking:
 
     def with_bases(self, reached: Collection[bytes]) -> Collection[bytes]:
         """What is reachable, and what that is made of."""
+        made = {to_raw(digest) for digest in self._recipes.digests()}
         needed: set[bytes] = set()
-        for digest in self._recipes.digests():
-            recipe = self._recipes.find(digest) if to_raw(digest) in reached else None
-            needed |= recipe.bases if recipe is not None else set()
+        asked = {raw for raw in made if raw in reached}
+        while asked:
+            recipe = self._recipes.find(from_raw(asked.pop()))
+            bases = set() if recipe is None else recipe.bases - needed
+            needed |= bases
+            asked |= bases & made
         return needed.union(reached) if needed else reached
 
     def pieces(self, recipe: Recipe, start: int = 0) -> Iterator[bytes]:
@@ -181,9 +185,11 @@ class Cooking:
             return False
 
     def _there(self, raw: bytes) -> bool:
-        """Whether a base is there, now that gc knows that it is needed."""
+        """Whether a base is there, itself and not as a recipe, now that gc knows that it is needed."""
         if self._loose.has(from_raw(raw)):
             return True
+        if self.path(from_raw(raw)).exists():
+            return False
         try:
             self._get(from_raw(raw))
         except StoreError:
