@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from mulle.errors import StoreError
 from mulle.hashing import Hasher, is_digest
+from mulle.hashing.content import RAW_SIZE
 from mulle.store.files import Files, replace
 from mulle.types import Digest
 
@@ -125,7 +126,19 @@ def decode(data: bytes, where: str) -> Recipe:
             cause="its bytes are not those that were written",
             cure="mulle data verify; put the same file again, or restore it from a backup",
         )
-    return _recipes.decode(data[head:])
+    try:
+        recipe = _recipes.decode(data[head:])
+    except msgspec.MsgspecError as error:
+        raise _forged(where, str(error)) from error
+    if any(len(raw) != RAW_SIZE or offset < 0 or length <= 0 for raw, offset, length in recipe.ranges):
+        raise _forged(where, "it names a range that no object can have")
+    if recipe.size != sum(each.length for each in recipe.ranges):
+        raise _forged(where, "its ranges are not as long as the object")
+    return recipe
+
+
+def _forged(where: str, cause: str) -> StoreError:
+    return StoreError(f"the recipe {where} is forged", cause=cause, cure="do not use it; send the object whole")
 
 
 def assembled(recipe: Recipe, opened: Open, start: int = 0) -> Iterator[bytes]:
