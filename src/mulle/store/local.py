@@ -184,12 +184,14 @@ class LocalStore:
     def bases(self, digest: Digest) -> set[Digest]:
         """The objects that an object's bytes lie in; none where it lies here itself."""
         self._mine()
+        to_raw(digest)
         with explained(f"reading {digest}", self.root):
             return self._cooking.bases(digest)
 
     def recipe(self, digest: Digest) -> bytes | None:
         """How an object is made of its `bases`, as it travels; None where it lies here itself."""
         self._mine()
+        to_raw(digest)
         with explained(f"reading {digest}", self.root):
             return self._cooking.told(digest)
 
@@ -200,6 +202,7 @@ class LocalStore:
             StoreError: it is not, or it does not make the object; nothing was kept.
         """
         self._mine()
+        to_raw(digest)
         with explained(f"writing {digest}", self.root):
             self._cooking.take(digest, told)
 
