@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SAMPLE = 10_000
+_BATCH = 1 << 16
 _WHOLE = r"^[-+]?\d+$"
 _NUMBER = r"^[-+]?(\d+|(\d*\.\d+)([eE][-+]?\d+)?|inf|NaN|(\d+)[eE][-+]?\d+|\d+\.)$"
 _TRUTH = r"^(?i:true|false)$"
@@ -30,8 +31,7 @@ def scan(path: Path, separator: str) -> pl.LazyFrame:
     )
     times = {name: dtype for name, dtype in guessed.collect_schema().items() if dtype.is_temporal()}
     names = text.collect_schema().names()
-    counts = text.select([each for name in names for each in _counts(name, times.get(name))])
-    found = counts.collect(engine="streaming").row(0, named=True)
+    found = _counted(text, times)
     empty: dict[str, str] = {}
     types: dict[str, pl.DataType] = {}
     read: list[pl.Expr] = []
@@ -46,6 +46,26 @@ def scan(path: Path, separator: str) -> pl.LazyFrame:
     return rows.with_columns(read) if read else rows
 
 
+def _counted(text: pl.LazyFrame, times: dict[str, pl.DataType]) -> dict[str, Any]:
+    """The sums of the counts of batches; a query over all of it would hold all of it."""
+    names = text.collect_schema().names()
+    counts = [count(pl.col(name)).alias(f"{kind} {name}") for name in names for kind, count in _COUNTS.items()]
+    found: dict[str, Any] = {f"{kind} {name}": [] if kind == "words" else 0 for name in names for kind in _KINDS}
+    for batch in text.collect_batches(chunk_size=_BATCH):
+        for name, value in batch.select(counts).row(0, named=True).items():
+            found[name] = sorted({*found[name], *value}) if isinstance(value, list) else found[name] + value
+        for name, dtype in times.items():
+            found[f"time {name}"] += _count_times(batch, name, dtype)
+    return found
+
+
+def _count_times(batch: pl.DataFrame, name: str, dtype: pl.DataType) -> int:
+    try:
+        return int(batch.select(_parsed(name, dtype, strict=False).count()).item())
+    except pl.exceptions.ComputeError:  # there is no time at all in it
+        return 0
+
+
 _COUNTS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "all": lambda column: column.count(),
     "int": lambda column: column.str.contains(_WHOLE).sum(),
@@ -56,12 +76,6 @@ _COUNTS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "words": lambda column: column.filter(column.is_in(MISSING)).unique().implode(),
 }
 _KINDS = [*_COUNTS, "time"]
-
-
-def _counts(name: str, time: pl.DataType | None) -> list[pl.Expr]:
-    column = pl.col(name)
-    parsed = pl.lit(0) if time is None else _parsed(name, time, strict=False).count()
-    return [*(count(column).alias(f"{kind} {name}") for kind, count in _COUNTS.items()), parsed.alias(f"time {name}")]
 
 
 def _parsed(name: str, dtype: pl.DataType, *, strict: bool = True) -> pl.Expr:
