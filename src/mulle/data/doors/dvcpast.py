@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mulle.data.doors import dvcfiles
 from mulle.data.doors.dvcfiles import Output
-from mulle.data.doors.git import Files, Repository, Revision, Tips
+from mulle.data.doors.git import AT_ONCE, Files, Repository, Revision, Tips
 from mulle.errors import DataError
 
 Outputs = Mapping[str, Output]
@@ -67,7 +67,7 @@ def past_of(root: Path, rev: str, *, all_revs: bool, now: datetime) -> Past:
             return _as_it_is(root, now)
         reader = _Reader(repository, root.relative_to(repository.folder).as_posix())
         revisions, tips = repository.past(rev, all_revs=all_revs)
-        return Past(revisions, tips, {each.id: reader.outputs(each) for each in revisions})
+        return Past(revisions, tips, reader.all_outputs(revisions))
 
 
 class _Reader:
@@ -79,7 +79,16 @@ class _Reader:
         self._folders: dict[str, Files] = {}
         self._known: dict[tuple[str, ...], list[Output]] = {}
 
-    def outputs(self, revision: Revision) -> Outputs:
+    def all_outputs(self, revisions: Sequence[Revision]) -> dict[str, Outputs]:
+        """The outputs of revisions by their ids."""
+        found: dict[str, Outputs] = {}
+        for start in range(0, len(revisions), AT_ONCE):
+            some = revisions[start : start + AT_ONCE]
+            self._repository.look_ahead([revision.tree for revision in some], self._folders)
+            found |= {revision.id: self._outputs(revision) for revision in some}
+        return found
+
+    def _outputs(self, revision: Revision) -> Outputs:
         files = self._repository.files(revision.tree, dvcfiles.is_metafile, self._folders)
         here = {path.removeprefix(self._under): blob for path, blob in files.items() if path.startswith(self._under)}
         found: dict[str, Output] = {}

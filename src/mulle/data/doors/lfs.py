@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mulle.data.doors import history
-from mulle.data.doors.git import Files, Repository, Revision
+from mulle.data.doors.git import AT_ONCE, Blob, Files, Repository, Revision
 from mulle.data.doors.keeping import LARGE, Keeper, Wanted
 from mulle.errors import DataError
 from mulle.hashing import TreeEntry
@@ -47,10 +47,14 @@ class _Pointers:
 
     def learn(self, revisions: list[Revision]) -> None:
         """Find out which files of many revisions are pointers, reading each small content once."""
-        blobs = {blob.id: blob for revision in revisions for blob in self._files(revision).values()}
+        blobs: dict[str, Blob] = {}
+        for start in range(0, len(revisions), AT_ONCE):
+            some = revisions[start : start + AT_ONCE]
+            self._repository.look_ahead([revision.tree for revision in some], self._folders)
+            blobs |= {blob.id: blob for revision in some for blob in self._files(revision).values()}
         sizes = self._repository.sizes(list(blobs.values()))
-        small = {id_: blob for id_, blob in blobs.items() if sizes.get(id_, _LONGEST) < _LONGEST}
-        self._targets |= {id_: _target(self._repository.read(blob)) for id_, blob in small.items()}
+        small = [id_ for id_ in blobs if sizes.get(id_, _LONGEST) < _LONGEST]
+        self._targets |= dict(zip(small, map(_target, self._repository.read_all(small)), strict=True))
 
     def of(self, revision: Revision) -> _Tree | None:
         """Path, sha256, length, executable of each large file, by path; None where there is none."""
