@@ -41,7 +41,8 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
     """Policies side by side over the same questions.
 
     `digest` covers everything but the CPU seconds: the same history, project and seed give the same. `metrics` names
-    what `weekly_auc` and `weekly_log_loss` hold: for a regression they hold RMSE and mean absolute error.
+    what `weekly_auc` and `weekly_log_loss` hold: ROC AUC and log loss of two classes, accuracy and log loss of several,
+    RMSE and mean absolute error of numbers.
     """
 
     id: str

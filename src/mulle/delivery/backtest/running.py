@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from mulle.delivery.backtest.answering import ReplayedRequests
 from mulle.delivery.backtest.history import ReplayedArrivals
-from mulle.delivery.backtest.measuring import scores_of
+from mulle.delivery.backtest.measuring import hits_of, scores_of
 from mulle.delivery.backtest.model import Happening
 from mulle.delivery.tables import rollout
 from mulle.delivery.turn import turn
@@ -42,6 +42,7 @@ class Stage:
 
     deployment: DeploymentDefinition
     pipeline: str
+    task: str
     start: datetime
     end: datetime
     seed: int
@@ -53,7 +54,7 @@ class Stage:
 
 @dataclass
 class Lived:
-    """What a policy's year left behind. `trainings` are CPU seconds by what was trained."""
+    """What a policy's year left behind. `scores` go into `Weeks`; `trainings` are CPU seconds by what was trained."""
 
     scores: npt.NDArray[np.float64]
     answered: int = 0
@@ -122,11 +123,20 @@ class Life:
     def lived(self) -> Lived:
         """What its time left behind, once it is over."""
         name, lived = self._stage.deployment.name, self._lived
-        lived.scores = scores_of(self._world.predictions, name, self._stage.answers.questions)
+        lived.scores = self._scores(name)
         lived.trainings, lived.cpu_seconds = self._meter.trainings, self._meter.total
         lived.champion_as_of = _champion_as_of(self._world, name)
         _count(self._world, lived)
         return lived
+
+    def _scores(self, deployment: str) -> npt.NDArray[np.float64]:
+        predictions, questions = self._world.predictions, self._stage.answers.questions
+        if self._stage.task != "multiclass":
+            return scores_of(predictions, deployment, questions)
+        registry = self._world.registry
+        return hits_of(
+            predictions, deployment, questions, lambda ref: registry.load(registry.show(ref)).outputs.classes
+        )
 
 
 def _champion_as_of(world: World, deployment: str) -> datetime | None:

@@ -19,7 +19,7 @@ from mulle.clock import ClockIds, Ids, VirtualClock
 from mulle.delivery.backtest import policies as named
 from mulle.delivery.backtest.abreast import turn_abreast
 from mulle.delivery.backtest.history import DAY, ReplayedArrivals, Timeline, forget, timelines
-from mulle.delivery.backtest.measuring import Weeks, mean, regret
+from mulle.delivery.backtest.measuring import MEASURED, Weeks, mean, regret
 from mulle.delivery.backtest.model import BacktestReport, BacktestSummary, PolicyReport
 from mulle.delivery.backtest.questions import Answers, gather
 from mulle.delivery.backtest.running import Life, Lived, Stage, first_champion, unmeasured
@@ -178,7 +178,8 @@ class BacktestService:
         questions = gather(self.store, world.data, (dataset, newest[dataset.name]), joined, (start, end))
         arriving = [instant for timeline in history.values() for instant in timeline.instants]
         answers = Answers(questions, self.signer, arriving)
-        return Stage(declared, pipeline, start, end, seed, history, answers, base, folder)
+        task = champion.task if champion.task in MEASURED else "regression"
+        return Stage(declared, pipeline, task, start, end, seed, history, answers, base, folder)
 
     def _live(
         self, stage: Stage, rules: Rules, chosen: Mapping[str, Sequence[Cause]], oracle: timedelta, tell: Progress
@@ -290,7 +291,7 @@ def _span(history: Mapping[str, Timeline], start: datetime | None, end: datetime
 def _report(stage: Stage, lived: Mapping[str, Lived]) -> BacktestReport:
     questions = stage.answers.questions
     weeks = Weeks(questions, stage.start, {name: one.scores for name, one in lived.items()})
-    metrics = ["roc_auc", "log_loss"] if _binary(stage) else ["rmse", "mae"]
+    metrics = list(MEASURED[stage.task])
     first, second = ({name: weeks.measure(one.scores, metric) for name, one in lived.items()} for metric in metrics)
 
     def policy(name: str) -> PolicyReport:
@@ -332,11 +333,6 @@ def _report(stage: Stage, lived: Mapping[str, Lived]) -> BacktestReport:
         training_cpu_seconds=round(sum(trainings.values()), 3),
     )
     return msgspec.structs.replace(report, digest=_digest(report))
-
-
-def _binary(stage: Stage) -> bool:
-    known = stage.answers.questions.truth.drop_nulls().unique()
-    return bool(known.len() <= 2 and set(known.to_list()) <= {0, 1})  # noqa: PLR2004
 
 
 def _digest(report: BacktestReport) -> str:
