@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mulle.data.commits import Commit, commit_id
 from mulle.data.remotes.history import ordered, parents_first, reached
-from mulle.data.remotes.refs import require_sound
+from mulle.data.remotes.state import require_sound
 from mulle.errors import StoreError
 from mulle.hashing import digest_bytes
 

@@ -13,7 +13,7 @@ from mulle.hashing import digest_bytes
 from mulle.verbs import current
 
 if TYPE_CHECKING:
-    from mulle.data.remotes.refs import RemoteRefs
+    from mulle.data.remotes.state import RemoteRefs
     from mulle.store.remote import RemoteStore
 
 UNNAMED = "remote"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mulle.data import ancestry
-from mulle.data.remotes.refs import Offer, State, overtaken
+from mulle.data.remotes.state import Offer, State, overtaken
 from mulle.errors import DataError
 
 if TYPE_CHECKING:

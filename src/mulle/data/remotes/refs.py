@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -15,69 +13,14 @@ from mulle.data.commits import Commit
 from mulle.data.model import DatasetSummary
 from mulle.data.remotes import layout
 from mulle.data.remotes.model import Bundle, Pointer, PullReport, PushReport
-from mulle.errors import DataError, StoreError
+from mulle.data.remotes.state import HERE, Offer, State, damaged, overtaken, require_sound
 from mulle.store.bucket import Bucket
 from mulle.store.http import ServerStore
 from mulle.types import Digest
 from mulle.verbs import current
 
-HERE = "here"
-"""What a server is told to push to: nowhere; it only writes the records down as an object of its own store."""
 _PARALLEL = 12
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class State:
-    """A dataset as a remote has it: the ids of its commits, and where branches and tags point.
-
-    `places` are the numbers of the branches' last places.
-    """
-
-    commits: set[Digest] = field(default_factory=set)
-    branches: dict[str, Digest] = field(default_factory=dict)
-    tags: dict[str, Digest] = field(default_factory=dict)
-    places: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What is to be told to a remote once it has the objects: commits, and where branches and tags point from now on.
-
-    Commits come parents first.
-    """
-
-    dataset: str
-    commits: Sequence[Commit]
-    branches: Mapping[str, Digest]
-    tags: Mapping[str, Digest]
-    at: datetime
-
-
-class RemoteRefs(Protocol):
-    """The records of a remote. Nothing is ever overwritten there."""
-
-    def datasets(self) -> list[str]:
-        """The names of the datasets, sorted."""
-
-    def read(self, dataset: str) -> State:
-        """Where a dataset stands; empty where the remote does not have it."""
-
-    def commits(self, dataset: str, ids: Iterable[Digest]) -> list[Commit]:
-        """The records of commits that are there, in any order.
-
-        Raises:
-            StoreError: one is missing, or is not what its id says.
-        """
-
-    def publish(self, offer: Offer, state: State) -> None:
-        """Add commits, then move branches from where `state` says that they stand, then add tags.
-
-        May be repeated after a cut.
-
-        Raises:
-            DataError: a branch has moved meanwhile; it stays where it is.
-        """
 
 
 class BucketRefs:
@@ -132,7 +75,7 @@ class BucketRefs:
     def _one(self, key: str, kind: type[T]) -> T:
         data = self._bucket.read(key)
         if data is None:
-            raise _damaged(f"{self._bucket.url}/{key}", "it is gone")
+            raise damaged(f"{self._bucket.url}/{key}", "it is gone")
         return _decoded(data, kind, f"{self._bucket.url}/{key}")
 
 
@@ -179,36 +122,8 @@ class ServerRefs:
         return _decoded(answer, kind, f"the answer of {self._store.url}")
 
 
-def require_sound(commit: Commit, wanted: Digest, where: str) -> Commit:
-    """The commit, if it is the one that was asked for and is what its id says.
-
-    Raises:
-        StoreError: it is not.
-    """
-    if commit.id != wanted or not commit.verified():
-        raise _damaged(f"the record of commit {wanted} on {where}", "it does not say what its id names")
-    return commit
-
-
-def overtaken(dataset: str, what: str, url: str) -> DataError:
-    """The error for a push that came second."""
-    return DataError(
-        f"{what} of '{dataset}' on {url} has moved",
-        cause="somebody pushed first; what you sent is there, but no branch points at it",
-        cure=f"mulle data pull {dataset} {url}, merge what is new, then push again",
-    )
-
-
 def _decoded(data: bytes, kind: type[T], where: str) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as error:
-        raise _damaged(where, str(error)) from error
-
-
-def _damaged(where: str, cause: str) -> StoreError:
-    return StoreError(
-        f"{where} cannot be read",
-        cause=cause,
-        cure="restore it from a backup of the remote, or push to another one from a workspace that has the dataset",
-    )
+        raise damaged(where, str(error)) from error

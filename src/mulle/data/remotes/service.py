@@ -18,8 +18,8 @@ from mulle.data.remotes.model import Bundle, PullReport, PushReport, RemoteDatas
 from mulle.data.remotes.opening import Remote, opened
 from mulle.data.remotes.projection import Projected
 from mulle.data.remotes.pushing import Plan
-from mulle.data.remotes.refs import HERE, State, require_sound
 from mulle.data.remotes.sending import Sender
+from mulle.data.remotes.state import HERE, State, require_sound
 from mulle.data.remotes.through import Through
 from mulle.errors import DataError, StoreError, unknown
 from mulle.hashing import is_digest
