@@ -29,7 +29,7 @@ from mulle.hashing import (
 )
 from mulle.hashing.tree import FOLDER, PROGRAM, decode_node, of_tree_entry, put_files
 from mulle.spool import SpoolWriter, read_segment
-from mulle.store import LocalStore
+from mulle.store import LocalStore, condemned
 from mulle.store.files import Files
 from mulle.store.recipes import Range, Recipe, Recipes
 from mulle.types import Digest
@@ -183,6 +183,19 @@ def test_recipes_are_still_read(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     store.put(b"0123456789")
     assert store.get(SHORT) == b"56789012"
+
+
+MARKS = {bytes([n]) * 32: condemned.Mark(n, 1_356_998_400_000_000 + n, 1_000 * n) for n in (1, 2, 3)}
+
+
+def test_lists_of_the_condemned_are_written_the_same(tmp_path: Path) -> None:
+    condemned.save(tmp_path, 3, MARKS, Files())
+    condemned.pardon(tmp_path, [bytes([2]) * 32], Files())
+    assert (tmp_path / "condemned").read_bytes() == (FILES / "condemned").read_bytes()
+
+
+def test_lists_of_the_condemned_are_still_read() -> None:
+    assert condemned.load(FILES) == (3, {raw: MARKS[raw] for raw in MARKS if raw != bytes([2]) * 32})
 
 
 def test_workspaces_are_still_accepted() -> None:
