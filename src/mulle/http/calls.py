@@ -56,9 +56,7 @@ def _arguments(verb: Verb, media: str, body: bytes) -> msgspec.Struct:
     try:
         return msgspec.json.decode(body or b"{}", type=verb.arguments)
     except msgspec.DecodeError as error:
-        raise UsageError(
-            f"{verb.full} does not take these arguments", cause=str(error), cure=cure
-        ) from None
+        raise UsageError(f"{verb.full} does not take these arguments", cause=str(error), cure=cure) from None
 
 
 def _call(verb: Verb, function: Call, given: msgspec.Struct, why: dict[str, str]) -> Response:
