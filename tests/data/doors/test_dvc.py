@@ -17,10 +17,11 @@ from mulle.catalog import Catalog
 from mulle.data import DataService
 from mulle.data.doors.git import Repository
 from mulle.data.model import ImportedDataset, ImportReport
-from mulle.errors import DataError
+from mulle.errors import DataError, UsageError
 from mulle.store.bucket import Bucket
 from mulle.testing import ceph
 from mulle.testing.memory_store import MemoryStore
+from mulle.verbs import acting
 
 DVC = Path(__file__).parents[3] / ".venv" / "peers" / "dvc" / "bin" / "dvc"
 
@@ -258,3 +259,19 @@ def test_an_unknown_revision_is_told(data: DataService, dvc: Known) -> None:
 def data_md5(repo: Path, revision: str, path: str) -> str:
     shown = subprocess.run(["git", "-C", str(repo), "show", f"{revision}:{path}"], check=True, capture_output=True)
     return shown.stdout.decode().partition("md5: ")[2].split()[0]
+
+
+def test_a_name_that_cannot_be_is_refused(data: DataService, dvc: Known) -> None:
+    with pytest.raises(UsageError, match="cannot name a dataset"):
+        data.import_("dvc", str(dvc.repo), "a b", output="data/images")
+    assert data.list() == []
+
+
+def test_over_a_wire_only_what_is_in_the_project_comes_and_goes(data: DataService, dvc: Known) -> None:
+    data.import_("dvc", str(dvc.repo), output="tool.sh")
+    with acting(far=True):
+        with pytest.raises(UsageError, match="is not in the project"):
+            data.import_("dvc", "/elsewhere")
+        with pytest.raises(UsageError, match="is not in the project"):
+            data.export("tool.sh", "../outside", "files")
+        assert data.import_("dvc", "dvc/repo", output="tool.sh").datasets[0].added == []

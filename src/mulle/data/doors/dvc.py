@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _SHOWN = 6
 _AT_ONCE = 16
 """So many contents are fetched from a remote at a time."""
-_DASHES = str.maketrans(dict.fromkeys("/\\@: \t\n\r\0", "-"))
 
 
 def import_dvc(
@@ -95,7 +94,7 @@ def _names(outputs: Sequence[str], name: str) -> dict[str, str]:
     """The dataset that each output becomes: its path with dashes; the given name, or with it before where several."""
     if name and len(outputs) == 1:
         return {outputs[0]: name}
-    found = {out: "-".join(filter(None, [name, out.translate(_DASHES).strip(".-") or "data"])) for out in outputs}
+    found = {out: "-".join(filter(None, [name, _named(out)])) for out in outputs}
     taken: dict[str, str] = {}
     for out, each in found.items():
         if each in taken:
@@ -106,6 +105,12 @@ def _names(outputs: Sequence[str], name: str) -> dict[str, str]:
             )
         taken[each] = out
     return found
+
+
+def _named(path: str) -> str:
+    """A path as a dataset's name."""
+    plain = "".join("-" if mark in "/\\@:\0" or mark.isspace() else mark for mark in path)
+    return plain.strip(".-") or "data"
 
 
 def _not_there(

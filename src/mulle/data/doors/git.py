@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _FIELDS = "%H%x00%P%x00%T%x00%ct%x00%an <%ae>%x00%B"
 _PARTS = 6
+_PLAIN = ("-c", "log.showSignature=false", "-c", "core.fsmonitor=false")
+"""Settings of a repository that would have git start other programs."""
 _FOLDER = b"40000"
 _EXECUTABLE = b"100755"
 AT_ONCE = 256
@@ -250,7 +252,7 @@ def _revision(said: Sequence[str]) -> Revision:
 def _git(folder: Path, *arguments: str, text: str = "") -> str:
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, arguments never read by a shell
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - git is found by PATH, as users' is
+            ["git", "-C", str(folder), *_PLAIN, *arguments],  # noqa: S607 - git is found by PATH, as users' is
             capture_output=True,
             check=False,
             input=text.encode(),

@@ -16,7 +16,7 @@ from mulle.data import ancestry, versions
 from mulle.data.commits import commit_id
 from mulle.data.manifest import FilesManifest, encode
 from mulle.data.model import ImportedDataset, Version
-from mulle.data.refs import MAIN, parse, require_name
+from mulle.data.refs import MAIN, parse, require_dataset, require_name
 from mulle.data.tables import dataset_version
 from mulle.errors import DataError, UsageError
 from mulle.hashing import TreeEntry, from_raw
@@ -111,8 +111,10 @@ def publish(
         origin: what each version's event says of where it came from, besides the revision.
 
     Raises:
+        UsageError: the name cannot be a dataset's.
         DataError: the dataset has versions of its own that the history does not know, or is a table.
     """
+    require_dataset(name)
     with catalog.write() as tx:
         before = versions.find_head(tx, name)
         if before is not None and before.kind != "files":
