@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from sqlalchemy import func, select
 
-from mulle.catalog import Catalog, ledger
-from mulle.data import DataService
+from mulle.catalog import Catalog, ledger, metadata
+from mulle.data import DataService, dataset
 from mulle.errors import DataError, UnknownNameError
 from mulle.testing.memory_store import MemoryStore
 from mulle.verbs import acting
@@ -132,3 +135,19 @@ def test_a_diff_names_who_learned_from_either_version(catalog: Catalog, store: M
             tx.edge(f"revision:delay/{number}", f"model:m@{number}", "serves")
     found = data.diff("x@1", "x@2").affected
     assert (found.models, found.deployments) == (["m@1", "m@2"], ["delay"])
+
+
+def test_a_removed_dataset_leaves_nothing_but_its_past(data: DataService, catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("x\n1\n")
+    defined = dataset("x", source="rows.csv")
+    data.collect(defined, datetime(2013, 1, 1, tzinfo=UTC))
+    data.rm("x")
+    with catalog.read() as tx:
+        left = {
+            table.name: tx.scalar(select(func.count()).select_from(table).where(table.c.dataset == "x"))
+            for table in metadata.sorted_tables
+            if "dataset" in table.c
+            and table.name.startswith(("dataset", "branch", "tag", "partial", "source", "removed"))
+        }
+    assert {name: count for name, count in left.items() if count} == {"removed_version": 1}
+    assert [each.number for each in data.collect(defined, datetime(2013, 1, 1, tzinfo=UTC))] == [2]

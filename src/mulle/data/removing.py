@@ -11,11 +11,25 @@ from mulle.data import ancestry, refs, resolving, versions
 from mulle.data.affected import Live, affected
 from mulle.data.model import Removed, Version
 from mulle.data.refs import MAIN
-from mulle.data.tables import branch, dataset, dataset_version, profile_cache, removed_version, source_cursor, tag
+from mulle.data.tables import (
+    branch,
+    dataset,
+    dataset_version,
+    partial_version,
+    profile_cache,
+    removed_version,
+    source_cursor,
+    source_piece,
+    source_state,
+    tag,
+)
 from mulle.errors import DataError
 
 if TYPE_CHECKING:
     from mulle.catalog import Tx
+
+_ITS_OWN = (branch, tag, source_cursor, source_state, source_piece)
+"""Tables with what belongs to a dataset as a whole."""
 
 
 def remove(tx: Tx, ref: str, live: Live, *, force: bool) -> Removed:
@@ -53,7 +67,7 @@ def _remove_dataset(tx: Tx, name: str, live: Live, *, force: bool) -> Removed:
     numbers = [version.number for version in reversed(found)]
     event = tx.event(f"dataset:{name}", {"removed": numbers, "branches": heads, "tags": tags}, verb="data.rm")
     _forget(tx, found, event)
-    for table in (branch, tag, source_cursor):
+    for table in _ITS_OWN:
         tx.execute(delete(table).where(table.c.dataset == name))
     tx.execute(delete(dataset).where(dataset.c.name == name))
     return Removed(dataset=name, versions=numbers, branches=heads, tags=tags, event=event)
@@ -97,6 +111,6 @@ def _forget(tx: Tx, found: Sequence[Version], event: str) -> None:
     ]
     tx.execute(insert(removed_version), kept)
     for each in found:
-        mine = (dataset_version.c.dataset == each.dataset) & (dataset_version.c.number == each.number)
-        tx.execute(delete(dataset_version).where(mine))
+        for table in (dataset_version, partial_version):
+            tx.execute(delete(table).where(table.c.dataset == each.dataset, table.c.number == each.number))
         tx.execute(delete(profile_cache).where(profile_cache.c.subject == each.digest))
