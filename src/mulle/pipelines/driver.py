@@ -19,7 +19,7 @@ from mulle.pipelines.graph import node_of
 from mulle.pipelines.model import Ending, Progress, RunResult, StepResult, StepRun, StepStatus, ValueRef
 from mulle.pipelines.perform import explain
 from mulle.pipelines.plan import Ongoing, Plan
-from mulle.pipelines.task import Failure, Outcome, Task
+from mulle.pipelines.task import Failure, Outcome, Partition, Task
 from mulle.store.leases import leasing
 from mulle.tracking import runs
 from mulle.tracking.ingest import ingest
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mulle.pipelines.graph import Node
     from mulle.pipelines.values import Shelf
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.2
 _LONGEST_BACKOFF = 30.0
@@ -124,6 +124,8 @@ class Driver:
             for step, outcome in finished:
                 self._record(tx, known, step, outcome)
             launched = self._advance(tx, known)
+        if finished:
+            memo.landed()
         self._launch(launched)
 
     def _advance(self, tx: Tx, known: Tx) -> list[Ongoing]:
@@ -168,7 +170,7 @@ class Driver:
         """The steps that came to an end; waits a moment where none has."""
         if not self._running:
             if self._waiting:
-                time.sleep(_POLL_SECONDS)
+                memo.await_landing(_POLL_SECONDS)
             return []
         patience = _POLL_SECONDS if self._waiting else _LOOK_SECONDS
         done, _ = concurrent.futures.wait(self._running, patience, concurrent.futures.FIRST_COMPLETED)
@@ -282,10 +284,12 @@ class Driver:
         step.owner = entry.owner
         journal.write(tx, step.row, entry.owner, self._reads(step), self._uses(step.node))
 
-    def _reads(self, step: Ongoing) -> list[str]:
+    def _reads(self, step: Ongoing) -> list[tuple[str, str]]:
+        """The versions that it read, each with the partition that it read of it, or ""."""
         if step.node.kind == "training_set":
-            return [self._plan.heads[name].ref for name in self._plan.readings[step.node.name].manifests]
-        return [found.name for argument in step.arguments.values() for found in versions_in(argument)]
+            return [(self._plan.heads[name].ref, "") for name in self._plan.readings[step.node.name].manifests]
+        found = (each for argument in step.arguments.values() for each in versions_in(argument))
+        return [(each.name, each.key if isinstance(each, Partition) else "") for each in found]
 
     def _uses(self, node: Node) -> list[str]:
         return [self._steps[name].row.id for name in self._steps[node.name].before]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,21 @@ class Memo:
 
 _held: set[str] = set()
 """The step runs that this process computes: a claim of its own that is not among them is one that it left behind."""
+
+
+_landing = threading.Condition()
+
+
+def landed() -> None:
+    """Something that was computed in this process has been committed or given up."""
+    with _landing:
+        _landing.notify_all()
+
+
+def await_landing(seconds: float) -> None:
+    """Wait until something lands in this process, or for so long: what other processes compute lands unheard."""
+    with _landing:
+        _landing.wait(seconds)
 
 
 def find(tx: Tx, key: str) -> Entry | None:
