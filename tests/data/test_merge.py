@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import polars as pl
@@ -104,3 +105,16 @@ def test_the_ids_of_both_parents_are_in_the_id(data: DataService, parted: Any) -
     merged, ours, theirs = (data.resolve(f"t@{number}") for number in (data.merge("t", "dev").version.number, 2, 3))
     told = (merged.message, merged.at, merged.actor)
     assert merged.id == commit_id(merged.digest, [ours.id, theirs.id], *told)
+
+
+def test_branches_that_are_merged_at_once_are_all_merged(data: DataService) -> None:
+    commit(data, a=1)
+    names = ["p", "q", "r", "s"]
+    for name in names:
+        data.branch("t", name)
+        commit(data, name, a=1, **{name: 1})
+    with ThreadPoolExecutor(len(names)) as pool:
+        done = list(pool.map(lambda name: data.merge("t", name).result, names))
+    assert sorted(done) == ["fast-forward", "merged", "merged", "merged"]
+    assert sorted(data.read("t")["k"]) == ["a", *names]
+    assert data.verify().damaged == []
