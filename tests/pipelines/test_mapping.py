@@ -140,6 +140,7 @@ def test_lineage_leads_from_a_partition_to_its_version(site: Make) -> None:
     with made.catalog.read() as tx:
         found = walk(tx, f"step_run:{step.step_run}", "up")
     assert "dataset:things@1" in str(found)
+    assert "read kind=a" in str(found)
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:

@@ -34,14 +34,14 @@ def begin_graph(tx: Tx, run: str, graph: Graph) -> None:
     tx.execute(insert(run_graph).values(run=run, nodes=nodes, edges=msgspec.to_builtins(graph.edges())))
 
 
-def write(tx: Tx, row: StepRun, owner: str, reads: Sequence[str], uses: Sequence[str]) -> None:
+def write(tx: Tx, row: StepRun, owner: str, reads: Sequence[tuple[str, str]], uses: Sequence[str]) -> None:
     """Record the state of a step run, and when it is over, where its outputs came from.
 
     Args:
         tx: the transaction.
         row: the step run.
         owner: whose metrics and artifacts belong to it.
-        reads: names of dataset versions that it read, as `flights@3`.
+        reads: names of dataset versions that it read (`flights@3`), each with the partition of it that it read, or "".
         uses: ids of the step runs whose outputs it took.
     """
     tx.execute(_WRITE, {**msgspec.structs.asdict(row), "owner": owner})
@@ -56,8 +56,8 @@ def write(tx: Tx, row: StepRun, owner: str, reads: Sequence[str], uses: Sequence
         tx.edge(name, f"step_run:{row.origin}", "reuses")
     for used in uses:
         tx.edge(name, f"step_run:{used}", "input")
-    for read in reads:
-        tx.edge(name, f"dataset:{read}", "read")
+    for read, partition in reads:
+        tx.edge(name, f"dataset:{read}", f"read {partition}".rstrip())
     runs.link(tx, row.run, [owner])
 
 
