@@ -6,9 +6,8 @@ import click
 
 from mulle.cli.lazy import LazyGroup, Place
 
-VERSIONS, BRANCHES, SOURCES, UPKEEP = "Versions", "Branches and tags", "Sources", "Upkeep"
-DOORS = "From and to other tools"
-REMOTES = "On other machines"
+VERSIONS, BRANCHES, WORKING, SOURCES = "Versions", "Branches and tags", "Working copies", "Sources"
+REMOTES, DOORS, UPKEEP = "On other machines", "From and to other tools", "Upkeep"
 
 PLACES = {
     "commit": Place("mulle.cli.data_commit:commit", "Make rows, files or a folder the next version.", VERSIONS),
@@ -17,15 +16,15 @@ PLACES = {
     "show": Place("mulle.cli.data_history:show", "One version: its columns, parts and digests.", VERSIONS),
     "diff": Place("mulle.cli.data_history:diff", "What changed between two versions.", VERSIONS),
     "read": Place("mulle.cli.data_history:read", "Rows of a version.", VERSIONS),
-    "add": Place("mulle.cli.data_working:add", "Take what is new in a folder into the store.", VERSIONS),
-    "status": Place("mulle.cli.data_working:status", "Which files of a folder differ from their version.", VERSIONS),
-    "checkout": Place("mulle.cli.data_working:checkout", "Make a folder, or a file, what a version is.", VERSIONS),
     "profile": Place("mulle.cli.data_history:profile", "One-pass statistics of every column.", VERSIONS),
     "check": Place("mulle.cli.data_history:check", "Whether a version fits its declared schema.", VERSIONS),
     "rm": Place("mulle.cli.data_commit:rm", "Remove a version, or a whole dataset.", VERSIONS),
     "branch": Place("mulle.cli.data_branches:branch", "Make, list or delete branches.", BRANCHES),
     "tag": Place("mulle.cli.data_branches:tag", "Name a version for good; list or delete tags.", BRANCHES),
     "merge": Place("mulle.cli.data_branches:merge", "Bring what a branch has into another.", BRANCHES),
+    "add": Place("mulle.cli.data_working:add", "Take what is new in a folder into the store.", WORKING),
+    "status": Place("mulle.cli.data_working:status", "Which files of a folder differ from their version.", WORKING),
+    "checkout": Place("mulle.cli.data_working:checkout", "Make a folder, or a file, what a version is.", WORKING),
     "collect": Place("mulle.cli.data_sources:collect", "Ask the sources for what is new.", SOURCES),
     "quarantine": Place("mulle.cli.data_sources:quarantine", "Rows that were put aside, and why.", SOURCES),
     "push": Place("mulle.cli.data_remotes:push", "Send a dataset to a remote: what is missing there.", REMOTES),
