@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import mulle.testing.schema
 from mulle.catalog import Catalog
 from mulle.clock import ClockIds, SystemClock
 from mulle.data import DataService, parts
-from mulle.errors import StoreError
+from mulle.errors import DataError, StoreError
 from mulle.store import LocalStore
 
 ROUNDS = 25
@@ -35,6 +36,17 @@ def main(root: Path, role: str, seed: int) -> None:
         if role == "gc":
             with contextlib.suppress(StoreError):  # refused without a grace: somebody is at work
                 data.gc(grace=source.choice(["0s", "10ms", "50ms"]))
+        elif role == "files":
+            folder = root.parent / f"files-{seed}"
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / "deep").mkdir(parents=True)
+            for number in range(12):
+                (folder / "deep" / str(number)).write_bytes(random.Random(source.randrange(40)).randbytes(3_000))
+            made = data.commit(f"f{seed}", folder)
+            data.checkout(made.ref, root.parent / f"out-{seed}", force=True)
+            if made.number > 1:
+                with contextlib.suppress(DataError):  # it is the same as before: the head
+                    data.rm(f"f{seed}@{data.versions(f'f{seed}')[-1].number}")
         else:
             name = f"d{source.randrange(2)}"
             made = data.commit(name, rows(source))

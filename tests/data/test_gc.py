@@ -314,9 +314,9 @@ def test_gc_of_another_process_while_this_one_commits(place: Place) -> None:
     script = Path(__file__).with_name("gc_process.py")
     together = [
         subprocess.Popen([sys.executable, script, place.root, role, str(seed)])
-        for seed, role in enumerate(["commit", "commit", "gc", "gc"])
+        for seed, role in enumerate(["commit", "commit", "files", "files", "gc", "gc"])
     ]
-    assert [process.wait(120) for process in together] == [0, 0, 0, 0]
+    assert [process.wait(200) for process in together] == [0] * 6
     place.reopen()
     assert place.data.verify().damaged == []
     place.gc()
