@@ -139,7 +139,8 @@ def dataset(
             aside with the reason, "refuse" takes nothing in, "keep" takes and counts them. The default is "quarantine"
             for the sources that are asked what is new, else "keep".
         arrived: the column with the instant at which a row came in, empty for what was there at the beginning. The
-            default is "arrived" where there is an event_time and the source is asked what is new; "" is none.
+            default is "arrived" where there is an event_time and the source is asked what is new; "" is none. Of a
+            source by window it is a column that its function gives.
     """
     if on_bad not in (None, "keep", "quarantine", "refuse"):
         raise ProjectError(
