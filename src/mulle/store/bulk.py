@@ -185,7 +185,7 @@ class _Worker:
 @contextmanager
 def _worker(job: Job) -> Iterator[_Worker]:
     """A worker, for the time of the block; it ends with its standard input."""
-    command = [sys.executable, "-m", "mulle.store.worker"]
+    command = [sys.executable, "-P", "-m", "mulle.store.worker"]  # -P: a file of the user's is no module of ours
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - it is ours
     assert process.stdin is not None
     assert process.stdout is not None

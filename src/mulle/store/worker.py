@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import IO, Any
@@ -73,7 +74,8 @@ def answer(pipe: IO[bytes]) -> list[Taken] | None:
 
 
 def main() -> None:
-    """Work until standard input ends."""
+    """Work until standard input ends; who asks decides what an interruption means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     job = _jobs.decode(_receive(requests))
     with LocalStore(Path(job.store), job.durable, small=job.small, pack_limit=job.pack_limit) as store:

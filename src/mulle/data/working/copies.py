@@ -87,7 +87,7 @@ class Copies:
         added, removed, changed = _counts(self.store, staged.origin, staged.tree, totals.files)
         return Added(
             dataset=dataset,
-            path=str(path),
+            path=shown(os.fsencode(path)),
             tree=staged.tree,
             files=totals.files,
             bytes=totals.size,
@@ -105,7 +105,7 @@ class Copies:
         added, removed, changed = _sorted(changes)
         return Status(
             dataset=dataset,
-            path=str(path),
+            path=shown(os.fsencode(path)),
             version=origin.version if origin else None,
             clean=not changes and origin is not None,
             added=len(added),
@@ -134,7 +134,7 @@ class Copies:
             index.set_origin(asked.dataset, asked.version, tree, parts)
         return CheckedOut(
             ref=asked.ref,
-            path=str(path),
+            path=shown(os.fsencode(path)),
             kind="files",
             written=len(found.write),
             removed=len(found.remove),

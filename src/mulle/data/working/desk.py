@@ -19,6 +19,7 @@ from mulle.data.working.index import Origin
 from mulle.data.working.model import Added, CheckedOut, Examples, Status
 from mulle.errors import DataError
 from mulle.hashing import digest_file
+from mulle.hashing.tree import shown
 from mulle.store import LocalStore
 from mulle.store.files import Files, explained
 from mulle.types import Digest
@@ -129,7 +130,9 @@ class Desk:
                     Files().rename(temporary, target)
                 finally:
                     temporary.unlink(missing_ok=True)
-        return CheckedOut(ref=version.ref, path=str(target), kind="table", written=1, removed=0, unchanged=0)
+        return CheckedOut(
+            ref=version.ref, path=shown(os.fsencode(target)), kind="table", written=1, removed=0, unchanged=0
+        )
 
     def _status_of_table(self, dataset: str, path: Path) -> Status:
         with self.copies.index(path) as index:
@@ -144,7 +147,7 @@ class Desk:
         changed = [path.name] if not removed and digest_file(path) != known.tree else []
         return Status(
             dataset=dataset,
-            path=str(path),
+            path=shown(os.fsencode(path)),
             version=known.version,
             clean=not removed and not changed,
             added=0,

@@ -74,7 +74,7 @@ def _walk(folder: bytes, path: bytes, above: tuple[os.stat_result, ...]) -> Iter
                     folders.append(each.name)
                 if each.is_symlink():
                     linked.add(each.name)
-            else:
+            elif os.path.lexists(each.path):  # else it vanished meanwhile
                 raise refuse_odd(Path(os.fsdecode(each.path)))
     files.sort()
     folders.sort()
