@@ -120,11 +120,19 @@ def test_an_object_may_come_in_pieces(face: TestClient, workspace: Workspace) ->
     assert list((workspace.root / "tmp" / "incoming").iterdir()) == []
 
 
-def test_a_piece_that_does_not_follow_is_refused_and_says_where_to_go_on(face: TestClient) -> None:
+def test_a_piece_that_leaves_a_gap_is_refused_and_says_where_to_go_on(face: TestClient) -> None:
     url = f"/objects/{DIGEST}"
     face.put(url, content=DATA[:4000], headers={"content-range": "bytes 0-3999/10000"})
-    again = face.put(url, content=DATA[:4000], headers={"content-range": "bytes 0-3999/10000"})
+    again = face.put(url, content=DATA[5000:], headers={"content-range": "bytes 5000-9999/10000"})
     assert (again.status_code, again.json()["error"]) == (409, f"{DIGEST} has arrived up to byte 4000")
+
+
+def test_a_piece_may_come_again(face: TestClient, workspace: Workspace) -> None:
+    url = f"/objects/{DIGEST}"
+    for start, end in ((0, 4000), (0, 4000), (3000, 9000), (9000, 10_000)):
+        headers = {"content-range": f"bytes {start}-{end - 1}/10000"}
+        face.put(url, content=DATA[start:end], headers=headers)
+    assert workspace.store.get(DIGEST) == DATA
 
 
 def test_a_piece_of_another_length_than_it_says_leaves_nothing(face: TestClient) -> None:

@@ -37,10 +37,10 @@ class Incoming:
 
     @contextmanager
     def piece(self, digest: Digest, start: int, length: int) -> Iterator[IO[bytes]]:
-        """The file of an object, at `start`, to write the next `length` bytes to.
+        """The file of an object, at `start`, to write the next `length` bytes to; what followed there goes.
 
         Raises:
-            DataError: another request writes to it, or it does not end at `start`.
+            DataError: another request writes to it, or it ends before `start`.
             StoreError: the disk has no room for so much.
         """
         with explained("receiving an object", self._folder()):
@@ -53,18 +53,19 @@ class Incoming:
                         f"{digest} is being received already", cause="another request sends it", cure="try again later"
                     ) from None
                 there = file.tell()
-                if there != start:
+                if there < start:
                     raise DataError(
                         f"{digest} has arrived up to byte {there}",
                         cause=f"this piece begins at byte {start}",
                         cure=f"GET /objects/{digest}/received says where to go on",
                     )
+                os.ftruncate(file.fileno(), start)  # a piece that comes again: its answer was lost
                 try:
                     yield file
                     file.flush()
                 except BaseException:
                     file.flush()
-                    os.ftruncate(file.fileno(), there)
+                    os.ftruncate(file.fileno(), start)
                     raise
 
     @contextmanager

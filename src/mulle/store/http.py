@@ -29,6 +29,8 @@ _ASKED = 50_000
 _READ = 4_000
 _RAW = 32
 _TRIES = 3
+_TIMEOUT_SECONDS = 900.0
+"""The server reads a large object twice before it answers to its last piece."""
 PieceAt: TypeAlias = Callable[[int], bytes]
 
 
@@ -46,7 +48,7 @@ class ServerStore:
 
     def __init__(self, url: str, cache: Path, *, piece: int = PIECE) -> None:
         """`cache` is a local folder of its own for each server; it may be deleted at any time."""
-        self.server = Connection(url)
+        self.server = Connection(url, timeout=_TIMEOUT_SECONDS)
         self.url = self.server.url
         self.sent = 0
         self.received = 0
@@ -225,7 +227,8 @@ class ServerStore:
             if arrived.there:
                 return
             try:
-                self._send_rest(digest, arrived.received, size, piece_at)
+                # All of it may have arrived without having been kept: the last piece, once more, settles it.
+                self._send_rest(digest, min(arrived.received, max(0, size - self._piece)), size, piece_at)
             except StoreError:
                 failures += 1
                 if failures >= _TRIES:

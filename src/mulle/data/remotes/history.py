@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select
 from mulle.data import ancestry, manifest, versions
 from mulle.data.commits import Commit
 from mulle.data.model import Kind, Version
+from mulle.data.refs import require_name
 from mulle.data.tables import dataset_version, removed_version
 from mulle.errors import DataError
 
@@ -128,6 +129,10 @@ def take_in(tx: Tx, store: ObjectStore, arrival: Arrival) -> Taken:
         DataError: the dataset here is of another kind, a tag names another version, or with `strict` a branch has
             versions that the other side does not know.
     """
+    for name in arrival.branches:
+        require_name("branch", name)
+    for name in arrival.tags:
+        require_name("tag", name)
     local = Local.read(tx, arrival.dataset)
     numbers = local.numbers()
     here = {version.id for version in local.versions.values()}

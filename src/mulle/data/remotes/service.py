@@ -89,6 +89,7 @@ class Remotes:
 
     def pull(self, dataset: str, remote: str, version: str = "", path: str = "", *, tell: Tell = _silent) -> PullReport:
         """See `DataService.pull`."""
+        refs.require_dataset(dataset)
         with leased(self._store):
             if is_digest(remote):
                 return self._take_bundle(dataset, remote)
@@ -146,7 +147,8 @@ class Remotes:
         new = plan.new([*moved.values(), *tags.values()])
         sender = Sender(self._store, there.store, _counting(tell, f"sending to {there.url}"), pack=self._pack)
         known = [commit.manifest for commit in plan.followed(new)]
-        sender.send(closure.needed(self._store, [commit.manifest for commit in new], known))
+        with partial.explained(self._catalog, *(local.versions[commit.number] for commit in new)):
+            sender.send(closure.needed(self._store, [commit.manifest for commit in new], known))
         report = PushReport(
             dataset=dataset,
             remote=there.url,
@@ -188,7 +190,7 @@ class Remotes:
 
     def _take_bundle(self, dataset: str, digest: str) -> PullReport:
         """Take in what was pushed to this workspace: its objects must all be here."""
-        bundle = msgspec.json.decode(self._store.get(Digest(digest)), type=Bundle)
+        bundle = _bundle(self._store.get(Digest(digest)), dataset)
         commits = [require_sound(each, each.id, "what was sent") for each in bundle.commits]
         with self._catalog.read() as tx:
             here = [version.digest for version in Local.read(tx, dataset).versions.values()]
@@ -277,6 +279,19 @@ def _chosen(dataset: str, state: State, known: Mapping[Digest, Commit], text: st
     if len(found) != 1:
         raise unknown("version", text, [*named], cure=f"{LIST} {dataset} --remote REMOTE")
     return {Digest(each) for each in found}
+
+
+def _bundle(data: bytes, dataset: str) -> Bundle:
+    """The records of that dataset from an object's bytes."""
+    try:
+        bundle = msgspec.json.decode(data, type=Bundle)
+    except msgspec.MsgspecError as error:
+        raise DataError("this object holds no records of a dataset", cause=str(error), cure="push again") from error
+    if bundle.dataset != dataset:
+        raise DataError(
+            f"these are not records of '{dataset}'", cause=f"they are of '{bundle.dataset}'", cure="push again"
+        )
+    return bundle
 
 
 def _require_whole(store: ObjectStore, manifests: Sequence[Digest], there: Sequence[Digest]) -> None:
