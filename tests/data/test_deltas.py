@@ -214,6 +214,25 @@ def test_runs_come_back_as_they_were_packed(rows: list[tuple[int, int]]) -> None
     assert (again[0].tolist(), again[1].tolist()) == (source.tolist(), row.tolist())
 
 
+@settings(max_examples=repeat(200, 5000), deadline=None)
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 8)), max_size=60),
+    st.booleans(),
+)
+def test_rows_are_put_together_in_any_order(heights: list[int], wanted: list[tuple[int, int]], few: bool) -> None:
+    frames = [pl.DataFrame({"n": range(at * 10, at * 10 + rows)}) for at, rows in enumerate(heights)]
+    rows = [(at % len(heights), row % heights[at % len(heights)]) for at, row in wanted]
+    source, row = (np.array([each[at] for each in rows], np.int64) for at in (0, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patches, "FEW_RUNS", 256 if few else 0)
+        found = patches.put_together([*frames], patches.runs_of(source, row))
+    assert found["n"].to_list() == [at * 10 + each for at, each in rows]
+    assert [frame["n"].to_list() for frame in frames] == [
+        list(range(at * 10, at * 10 + rows)) for at, rows in enumerate(heights)
+    ]
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -143,32 +143,44 @@ def put_together(frames: list[pl.DataFrame], runs: Runs) -> pl.DataFrame:
         ]
         return pl.concat(slices) if slices else frames[0].clear()
     heights = np.array([frame.height for frame in frames])
-    source, row = runs.each_row()
-    theirs = source == 0
-    of_first = row[theirs]
     first, rest = frames[0], pl.concat(frames[1:], rechunk=True) if len(frames) > 1 else None
     frames.clear()
-    others = (row + (np.cumsum(heights) - heights)[source] - heights[0])[~theirs]
-    if np.array_equal(of_first, np.flatnonzero(theirs)) and heights[0] == len(row) and len(others) * 8 < len(row):
+    theirs = runs.of == 0
+    place = np.cumsum(runs.take) - runs.take
+    others = Runs(runs.of[~theirs], runs.start[~theirs], runs.take[~theirs])
+    stays = heights[0] == runs.rows and np.array_equal(runs.start[theirs], place[theirs])
+    if rest is not None and stays and others.rows * 8 < runs.rows:
+        of, row = others.each_row()
+        at = Runs(others.of, place[~theirs], others.take).each_row()[1]
         columns = first.get_columns()
         del first
-        return _replaced(columns, np.flatnonzero(~theirs), rest, others)
-    if len(of_first) and (np.diff(of_first) > 0).all():
-        taken = np.zeros(heights[0], bool)
-        taken[of_first] = True
-        first = first.filter(pl.Series(taken))
-        of_first = np.arange(len(of_first))
-        if rest is None:
-            return first
-    return _gathered(first, rest, theirs, of_first, others)
+        return _replaced(columns, at, rest, row + (np.cumsum(heights) - heights)[of] - heights[0])
+    grows = bool((runs.start[theirs][1:] >= (runs.start + runs.take)[theirs][:-1]).all())
+    if rest is None and grows:
+        return first.filter(pl.Series(_marked(runs, int(heights[0]))))
+    return _gathered(first, rest, runs, heights, grows=grows)
+
+
+def _marked(runs: Runs, rows: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of the first source's rows are taken, when no row is taken twice."""
+    theirs = runs.of == 0
+    edges = np.zeros(rows + 1, np.int8)
+    edges[runs.start[theirs]] += 1
+    np.subtract.at(edges, (runs.start + runs.take)[theirs], 1)
+    return np.cumsum(edges[:-1], dtype=np.int8).astype(bool)
 
 
 def _gathered(
-    first: pl.DataFrame, rest: pl.DataFrame | None, theirs: Any, of_first: Rows, others: Rows
+    first: pl.DataFrame, rest: pl.DataFrame | None, runs: Runs, heights: Rows, *, grows: bool
 ) -> pl.DataFrame:
-    place = np.empty(len(theirs), np.int64)
-    place[theirs] = of_first
-    place[~theirs] = others + first.height
+    """The rows in any order; where the first source's stay in theirs, it is cut down to those before."""
+    source, row = runs.each_row()
+    theirs = source == 0
+    place = row + (np.cumsum(heights) - heights)[source]
+    if grows:
+        first = first.filter(pl.Series(_marked(runs, int(heights[0]))))
+        place[~theirs] += first.height - heights[0]
+        place[theirs] = np.arange(first.height)
     whole = first if rest is None else pl.concat([first, rest])
     kinds = runs_of(np.zeros_like(place), place)
     if len(kinds.take) <= FEW_RUNS:
@@ -177,18 +189,30 @@ def _gathered(
     return whole.rechunk().select(pl.all().gather(pl.Series(place, dtype=pl.UInt32)))
 
 
-def _replaced(columns: list[pl.Series], at: Rows, rest: pl.DataFrame | None, others: Rows) -> pl.DataFrame:
+def _replaced(columns: list[pl.Series], at: Rows, rest: pl.DataFrame, others: Rows) -> pl.DataFrame:
     """The columns with other values at some rows: written in place where nobody else refers to the values."""
-    assert rest is not None
-    new = rest[pl.Series(others, dtype=pl.UInt32)]
-    where = pl.Series(at, dtype=pl.UInt32)
-    made: list[pl.Series] = []
-    for values in new.get_columns():
+    new = rest[pl.Series(others, dtype=pl.UInt32)].get_columns()
+    return pl.DataFrame([_scattered(columns, at, values) for values in new])
+
+
+def _scattered(columns: list[pl.Series], at: Rows, values: pl.Series) -> pl.Series:
+    """The first of the columns, taken from the list, with the values at some rows; each chunk by itself."""
+    dtype = values.dtype
+    if dtype.is_nested() or isinstance(dtype, pl.Null | pl.Decimal):
         old = columns.pop(0)
-        if old.dtype.is_nested() or isinstance(old.dtype, pl.Null | pl.Decimal):
-            order = np.arange(len(old))
-            order[at] = len(old) + np.arange(len(at))
-            made.append(pl.concat([old, values], rechunk=True).gather(pl.Series(order, dtype=pl.UInt32)))
-        else:
-            made.append(old.scatter(where, values))
-    return pl.DataFrame(made)
+        order = np.arange(len(old))
+        order[at] = len(old) + np.arange(len(at))
+        return pl.concat([old, values], rechunk=True).gather(pl.Series(order, dtype=pl.UInt32))
+    chunks = columns.pop(0).get_chunks()
+    made: list[pl.Series] = []
+    before = 0
+    while chunks:
+        chunk = chunks.pop(0)
+        rows = len(chunk)
+        low, high = np.searchsorted(at, [before, before + rows]).tolist()
+        if low < high:
+            places = pl.Series(at[low:high] - before, dtype=pl.UInt32)
+            chunk = chunk.scatter(places, values.slice(low, high - low))
+        made.append(chunk)
+        before += rows
+    return made[0] if len(made) == 1 else pl.concat(made)
