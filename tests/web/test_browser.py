@@ -166,7 +166,19 @@ def test_nothing_moves_while_a_page_is_drawn(page: Page, path: str) -> None:
     assert page.evaluate("window.moved") < 0.01
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/datasets", "/models/returns/1", "/timeline", "/audit"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/runs",
+        "/datasets",
+        "/datasets/prices",
+        "/datasets/prices/diff?a=1&b=2&profiles=1",
+        "/models/returns/1",
+        "/timeline",
+        "/audit",
+    ],
+)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read_in_light_and_dark(page: Page, path: str, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
@@ -174,7 +186,19 @@ def test_text_can_be_read_in_light_and_dark(page: Page, path: str, scheme: str) 
     assert page.evaluate((SCRIPTS / "contrast.js").read_text()) == []
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/datasets/orders/1", "/deployments/returns", "/timeline", "/audit"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/runs",
+        "/datasets/orders/1",
+        "/datasets/prices",
+        "/datasets/prices/diff",
+        "/deployments/returns",
+        "/timeline",
+        "/audit",
+    ],
+)
 def test_every_control_has_a_name_and_every_page_one_heading(page: Page, path: str) -> None:
     page.goto(path)
     assert page.locator("h1").count() == 1
