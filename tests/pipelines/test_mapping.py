@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.pipelines.drive import Site
 
 from mulle.catalog.lineage import walk
-from mulle.errors import PipelineError, StepFailedError
+from mulle.errors import DataError, PipelineError, StepFailedError
 
 Make = Callable[..., Site]
 
@@ -323,3 +323,33 @@ def test_what_is_no_table_is_not_committed(site: Make) -> None:
     made = site(project=COMMIT)
     with pytest.raises(StepFailedError, match="takes the data that a step returned"):
         made.run("wrong").check()
+
+
+ODD = """
+import mulle
+import polars as pl
+
+things = mulle.dataset("things")
+
+@mulle.step
+def odd(rows: mulle.Table) -> mulle.Table:
+    return rows.rename({"value": rows["kind"][0]})
+
+@mulle.pipeline
+def main():
+    return mulle.union(odd.map(mulle.partitions(things, by="kind")))
+"""
+
+
+def test_tables_of_different_columns_are_not_united(site: Make) -> None:
+    made = site(project=ODD)
+    made.data.commit("things", things(a=[1], b=[3]))
+    with pytest.raises(StepFailedError, match=r"'odd\[kind=a\]' and 'odd\[kind=b\]' gave tables of different columns"):
+        made.run().check()
+
+
+def test_a_column_that_is_not_there_is_told_before_anything_runs(site: Make) -> None:
+    made = site(project=ODD.replace('by="kind"', 'by="sort"'))
+    made.data.commit("things", things(a=[1], b=[3]))
+    with pytest.raises(DataError, match="has no column 'sort' to be split by"):
+        made.run()
