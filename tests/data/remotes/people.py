@@ -41,7 +41,7 @@ class Person:
         self.catalog = begin(path, clock, ClockIds(clock), durable=False)
         self.store = LocalStore(folder / "store", durable=False)
         self.remotes = Remotes(self.catalog, self.store, root=folder, cache=folder / "cache", pack=PACK)
-        self.data = DataService(self.catalog, self.store, folder, remotes=self.remotes)
+        self.data = DataService(self.catalog, self.store, folder, remotes=lambda: self.remotes)
 
     @property
     def root(self) -> Path:

@@ -1,4 +1,4 @@
-"""Somebody who pushes, as a process of its own: python -m tests.data.remotes.pusher FOLDER REMOTE."""
+"""Somebody who pushes or pulls, as a process of its own: python -m tests.data.remotes.pusher FOLDER push REMOTE."""
 
 from __future__ import annotations
 
@@ -14,4 +14,5 @@ from mulle.clock import VirtualClock
 if __name__ == "__main__":
     with Person(Path(sys.argv[1]), VirtualClock(datetime(2026, 4, 1, tzinfo=UTC))) as person:
         os.write(1, b"begun\n")
-        person.data.push("images", sys.argv[2])
+        go = person.data.push if sys.argv[2] == "push" else person.data.pull
+        go("images", sys.argv[3])

@@ -132,6 +132,35 @@ def test_a_server_that_is_cut_off_in_between_is_asked_again(meet: Meet) -> None:
     assert meet("ben").contents("images") == meet("ann").contents("images")
 
 
+def killed_while(folder: Path, verb: str, remote: str, *, after: float) -> None:
+    """Somebody begins to push or pull and is killed so many seconds later."""
+    words = [sys.executable, "-m", "tests.data.remotes.pusher", str(folder), verb, remote]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        time.sleep(after)
+        process.kill()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(KILLS // 2))
+def test_a_pull_that_is_killed_leaves_nothing_half_visible_and_is_repeated(
+    tmp_path: Path, clock: VirtualClock, seed: int
+) -> None:
+    chance = random.Random(seed)
+    remote = str(tmp_path / "remote")
+    with Person(tmp_path / "ann", clock) as ann:
+        ann.files("images", **{f"f{n}": chance.randbytes(chance.choice([10, 90_000])) for n in range(300)})
+        ann.files("images", large=chance.randbytes(20_000_000))
+        ann.data.push("images", remote)
+    killed_while(tmp_path / "ben", "pull", remote, after=chance.uniform(0, 0.5))
+    with Person(tmp_path / "ben", clock) as ben, Person(tmp_path / "ann", clock) as ann:
+        assert [each.versions for each in ben.data.list()] in ([], [2])
+        ben.data.pull("images", remote)
+        assert ben.contents("images") == ann.contents("images")
+        assert ben.data.verify().damaged == []
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_a_push_that_is_killed_leaves_nothing_half_visible_and_is_repeated(
@@ -143,12 +172,7 @@ def test_a_push_that_is_killed_leaves_nothing_half_visible_and_is_repeated(
         for step in range(3):
             ann.files("images", **{f"f{n}_{step}": chance.randbytes(chance.choice([10, 90_000])) for n in range(200)})
 
-    words = [sys.executable, "-m", "tests.data.remotes.pusher", str(tmp_path / "ann"), remote]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"begun\n"
-        time.sleep(chance.uniform(0, 0.4))
-        process.kill()
+    killed_while(tmp_path / "ann", "push", remote, after=chance.uniform(0, 0.4))
     with Person(tmp_path / "ben", clock) as ben, Person(tmp_path / "ann", clock) as ann:
         for each in ben.remotes.list(remote):
             report = ben.data.pull(each.name, remote)
