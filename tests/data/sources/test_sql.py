@@ -332,3 +332,10 @@ def test_states_of_one_key_end_the_same_in_one_batch_or_many(
     collect(sqlite_shop.orders(batch=batch), key=["id"], expect=Priced)
     assert sorted(data.read("rows").select("id", "price").rows()) == [(1, 3.0), (2, 1.0)]
     assert data.read("rows.quarantine").height == 1
+
+
+def test_a_cursor_of_several_types_is_an_error(collect: Any, sqlite_shop: Shop) -> None:
+    for value in (1, "later"):
+        sqlite_shop.run("INSERT INTO orders VALUES (?, 1.0, 'now')", value)
+    with pytest.raises(DataError, match="the cursor id of orders has values of several types"):
+        collect(sqlite_shop.orders("id", batch=1))

@@ -100,9 +100,3 @@ def collected(tx: Tx) -> dict[str, Collected]:
 def _collected(name: str, held: Mapping[str, int], **known: Any) -> Collected:
     aside = name + SUFFIX
     return Collected(held=held.get(aside, 0), quarantine=aside if aside in held else "", **known)
-
-
-def forget(tx: Tx, name: str) -> None:
-    """Let the source stand at its beginning again."""
-    tx.execute(delete(source_state).where(source_state.c.dataset == name))
-    tx.execute(delete(source_piece).where(source_piece.c.dataset == name))

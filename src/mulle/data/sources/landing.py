@@ -14,7 +14,7 @@ from mulle.data.columns import with_event_time
 from mulle.data.manifest import encode, load_table
 from mulle.data.publishing import OvertakenError, Request
 from mulle.data.sources import cursors, quarantine, repeats
-from mulle.errors import DataError, SchemaSkewError
+from mulle.errors import DataError
 from mulle.stats.checks import check_table, schema_skew
 from mulle.store.leases import leasing
 
@@ -320,6 +320,3 @@ def _refused(definition: Dataset, wrong: pl.DataFrame) -> DataError:
         cause=f"{reason}: {str(row)[:160]}" + (f" ({where})" if where else ""),
         cure='mend them, or let them be put aside, as mulle.dataset(…, on_bad="quarantine")',
     )
-
-
-__all__ = ["Landed", "Landing", "SchemaSkewError", "aside"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mulle.data.sources.port import SUFFIX
-from mulle.stats.checks import kind_of, row_tests
+from mulle.stats.checks import row_tests
 
 if TYPE_CHECKING:
     from mulle.data.definition import Dataset
@@ -149,8 +149,3 @@ def reasons(frame: pl.DataFrame) -> dict[str, int]:
     """How many rows were put aside for which reason, the most frequent ones."""
     counted = frame["reason"].str.replace_all(r"'[^']*'", "…").value_counts(sort=True).head(12)
     return {str(reason): int(count) for reason, count in counted.iter_rows()}
-
-
-def kinds(types: Mapping[str, pl.DataType]) -> dict[str, str]:
-    """The words for columns' types, as they are declared."""
-    return {name: kind_of(dtype) for name, dtype in types.items()}

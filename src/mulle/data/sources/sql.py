@@ -22,7 +22,7 @@ from mulle.data.sources import quarantine
 from mulle.data.sources.databases import VALUE, Database, database_of, shown
 from mulle.data.sources.port import Batch, Place, Position
 from mulle.data.sources.shaping import from_objects, shaped
-from mulle.errors import ProjectError, unknown
+from mulle.errors import DataError, ProjectError, unknown
 from mulle.hashing import digest_bytes, digest_value
 from mulle.types import duration
 
@@ -112,7 +112,14 @@ class SqlSource:
         with closing(database.select(query, values)) as result:
             place_of = result.columns.index(self.column)
             for some in result.batches(self.batch):
-                fresh = taken.fresh([row for row in some if row[place_of] is not None], place_of)
+                try:
+                    fresh = taken.fresh([row for row in some if row[place_of] is not None], place_of)
+                except TypeError as error:
+                    raise DataError(
+                        f"the cursor {self.column} of {self._said} has values of several types",
+                        cause=str(error),
+                        cure=f"let a query cast it, as CAST({self.column} AS TEXT), and name what comes out",
+                    ) from error
                 if fresh:
                     yield self._batch(result, fresh, taken.state(), place, how="update")
 
