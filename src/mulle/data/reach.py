@@ -28,8 +28,8 @@ _CONTENT = (b"PAR1", b"ARROW1", b"\x93NUMPY", b"\x89PNG", b"\xff\xd8\xff")
 """How objects begin that are content, and name nothing."""
 _LONGEST = 64 << 20
 _HEAD = 64
-Reference = tuple[bytes, str]
-"""A digest (raw), and where it is named."""
+Reference = tuple[bytes, str, bool]
+"""A digest (raw), where it is named, and whether it may name others: a file's content does not."""
 
 
 class Reach:
@@ -60,8 +60,11 @@ class Reach:
             StoreError: an object that may name others is damaged: what it needs could not be told from garbage.
         """
         self.reached, self._read, self._named_by, self.stale_profiles = set(), set(), {}, []
-        for raw, where in self._references():
-            self._follow(raw, where)
+        for raw, where, holds in self._references():
+            if holds:
+                self._follow(raw, where)
+            else:
+                self._name(raw, where)
         self._caches()
         return self.reached
 
@@ -79,7 +82,7 @@ class Reach:
 
     def _references(self) -> Iterator[Reference]:
         with self._catalog.read() as tx:
-            yield from digests_named(tx, HISTORY | _CACHES)
+            yield from ((raw, where, True) for raw, where in digests_named(tx, HISTORY | _CACHES))
         if self._folder is not None:
             yield from of_copies(self._folder / "working")
             yield from of_spool(self._folder / "spool")
@@ -158,12 +161,12 @@ def of_copies(folder: Path) -> Iterator[Reference]:
     for path in sorted(folder.glob("*.db")) if folder.is_dir() else ():
         where = f"working/{path.name}"
         with contextlib.closing(working.Index(path)) as index:
-            yield from ((to_raw(tree), where) for tree in index.trees())
+            yield from ((to_raw(tree), where, True) for tree in index.trees())
             for name in index.folders():
                 held = index.folder(name)
                 if held.tree is not None:
-                    yield held.tree.raw, where
-                yield from ((row[6], where) for row in held.files.values())
+                    yield held.tree.raw, where, True
+                yield from ((row[6], where, False) for row in held.files.values())
 
 
 def of_spool(folder: Path) -> Iterator[Reference]:
@@ -171,7 +174,7 @@ def of_spool(folder: Path) -> Iterator[Reference]:
     for path in sorted(folder.glob("*/*.seg")) if folder.is_dir() else ():
         with contextlib.suppress(FileNotFoundError):
             for found in DIGEST.finditer(path.read_bytes()):
-                yield bytes.fromhex(found[1].decode()), f"spool/{path.parent.name}/{path.name}"
+                yield bytes.fromhex(found[1].decode()), f"spool/{path.parent.name}/{path.name}", True
 
 
 def of_database(path: Path) -> Iterator[Reference]:
@@ -185,4 +188,4 @@ def of_database(path: Path) -> Iterator[Reference]:
                 for (value,) in db.execute(query, (b"b3:",)):
                     text = value if isinstance(value, bytes) else str(value).encode()
                     for found in DIGEST.finditer(text):
-                        yield bytes.fromhex(found[1].decode()), f"{path.name}:{table}.{column}"
+                        yield bytes.fromhex(found[1].decode()), f"{path.name}:{table}.{column}", True
