@@ -106,12 +106,14 @@ class Collecting(RuleBasedStateMachine):
             self.world.check(DataService(self.catalog, self.store, self.folder))
 
     def teardown(self) -> None:
-        self._collect(2)
-        self.world.check(DataService(self.catalog, self.store, self.folder))
-        with self.catalog.read() as tx:
-            ledger.verify(tx)
-        self.catalog.close()
-        shutil.rmtree(self.folder)
+        try:
+            self._collect(2)
+            self.world.check(DataService(self.catalog, self.store, self.folder))
+            with self.catalog.read() as tx:
+                ledger.verify(tx)
+        finally:
+            self.catalog.close()
+            shutil.rmtree(self.folder)
 
 
 def test_every_row_is_taken_once_whatever_fails() -> None:
