@@ -155,3 +155,26 @@ def test_types_from_a_stream_are_those_of_the_whole_file(tmp_path: Path, rows: l
 
 def test_an_incoming_stream_is_a_table_when_it_has_to_be() -> None:
     assert Incoming.of(TABLE).table().equals(TABLE)
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_a_stream_survives_a_head_that_moves_meanwhile(data: DataService, append: bool, monkeypatch: Any) -> None:
+    monkeypatch.setattr(parts, "PART_ROWS", 7)
+    data.commit("d", TABLE.head(3), key=["id"])
+
+    class Moving:
+        """A stream during which somebody else commits."""
+
+        def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+            def batches() -> Any:
+                yield from TABLE.slice(10, 30).to_arrow().to_batches(max_chunksize=10)
+                data.commit("d", TABLE.slice(3, 2), append=True)
+
+            schema = TABLE.to_arrow().schema
+            return pa.RecordBatchReader.from_batches(schema, batches()).__arrow_c_stream__()
+
+    version = data.commit("d", Moving(), append=append)
+    expected = pl.concat([TABLE.head(5), TABLE.slice(10, 30)]) if append else TABLE.slice(10, 30)
+    assert (version.number, data.read(version).rows()) == (3, expected.rows())
+    assert version.logical == data.commit("other", expected, key=["id"]).logical
+    assert data.verify().damaged == []
