@@ -48,23 +48,27 @@ class Giver:
         Raises:
             StoreError: an object is missing or damaged, or a file cannot be written.
         """
-        return [self._one(each) for each in wished]
+        held: dict[bytes, bytes] = {}
+        if isinstance(self._store, LocalStore) and not self._link:
+            small = list({each.raw for each in wished if each.size <= LARGE})
+            held = dict(zip(small, self._store.read_many(small), strict=True))
+        return [self._one(each, held.get(each.raw)) for each in wished]
 
-    def _one(self, each: Wished) -> Taken:
+    def _one(self, each: Wished, data: bytes | None) -> Taken:
         target = self._root + b"/" + each.path
         try:
             if not each.swap:
-                return taken_of(each.raw, self._write(each, target))
-            return taken_of(each.raw, self._swap(each, Path(os.fsdecode(target))))
+                return taken_of(each.raw, self._write(each, target, data))
+            return taken_of(each.raw, self._swap(each, Path(os.fsdecode(target)), data))
         except OSError:
             where = Path(os.fsdecode(target))
             with explained(f"writing {where}", where.parent):
                 raise
 
-    def _swap(self, each: Wished, target: Path) -> os.stat_result:
+    def _swap(self, each: Wished, target: Path, data: bytes | None) -> os.stat_result:
         temporary = target.parent / f".mulle-{os.getpid()}-{os.urandom(8).hex()}"
         try:
-            self._write(each, os.fsencode(temporary))
+            self._write(each, os.fsencode(temporary), data)
             self._files.rename(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -72,14 +76,15 @@ class Giver:
             raise
         return target.stat()
 
-    def _write(self, each: Wished, path: bytes) -> os.stat_result:
+    def _write(self, each: Wished, path: bytes, data: bytes | None) -> os.stat_result:
         if self._link and each.kind != PROGRAM and self._linked(each, path):
             return Path(os.fsdecode(path)).stat()
         mode = 0o777 if each.kind == PROGRAM else 0o666
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             if each.size <= LARGE:
-                write_all(self._files, fd, [self._store.get(from_raw(each.raw))], 0)
+                whole = self._store.get(from_raw(each.raw)) if data is None else data
+                write_all(self._files, fd, [whole], 0)
             else:
                 self._write_large(each, fd)
             return os.fstat(fd)

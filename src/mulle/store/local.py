@@ -224,6 +224,16 @@ class LocalStore:
                     return data
             return self._other_copy(raw, location or self._index.known_damage(raw))
 
+    def read_many(self, raws: Sequence[bytes]) -> list[bytes]:
+        """As `get` for each raw digest, with fewer questions to the index; for objects that are packed."""
+        self._mine()
+        with explained("reading objects", self.root):
+            found = self._index.find_many(raws)
+            data = [self._read(raw, found[raw]) if raw in found else b"" for raw in raws]
+        return [
+            one if blake3(one).digest() == raw else self.get(from_raw(raw)) for raw, one in zip(raws, data, strict=True)
+        ]
+
     def _read(self, raw: bytes, location: Location) -> bytes:
         """The bytes at a place, or where gc has moved them meanwhile; empty where they are gone."""
         try:
