@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mulle.data import collecting, drafts, files, hooks, manifest, refs, streams, versions
 from mulle.data.definition import Dataset
@@ -15,11 +15,13 @@ from mulle.data.model import Version
 from mulle.data.places import placed
 from mulle.data.publishing import Publisher, Request
 from mulle.data.refs import MAIN
-from mulle.data.working.desk import Desk
 from mulle.errors import DataError
 from mulle.hashing import digest_file
 from mulle.store.leases import leasing
 from mulle.types import instant
+
+if TYPE_CHECKING:
+    from mulle.data.working.desk import Desk
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mulle.data.doors.inward import Inward
-from mulle.data.doors.keeping import Wanted
-from mulle.data.doors.outward import Outward
 from mulle.data.gc import GRACE, GcReport, collect_garbage
 from mulle.data.model import (
     ExportReport,
@@ -103,6 +100,9 @@ class Moving(Seeing):
         Raises:
             DataError: it cannot be read, lacks contents, or does not fit what the dataset has.
         """
+        from mulle.data.doors.inward import Inward  # noqa: PLC0415 - start-up time
+        from mulle.data.doors.keeping import Wanted  # noqa: PLC0415 - start-up time
+
         wanted = Wanted(rev, all_revs, output.strip("/"), name, skip_missing)
         return Inward(self._catalog, self._store, self._committer).take(door, path, wanted, message)
 
@@ -118,6 +118,8 @@ class Moving(Seeing):
         Raises:
             DataError: the form cannot hold it, or something else is there.
         """
+        from mulle.data.doors.outward import Outward  # noqa: PLC0415 - start-up time
+
         return Outward(self._catalog, self._store).write(self.resolve(ref), placed(path, self._root), to)
 
     @verb("write")

@@ -1,23 +1,26 @@
-"""What every verb of the data plane stands on."""
+"""What every verb of the data plane stands on; what only some need is imported and made when it is first used."""
+
+# ruff: noqa: PLC0415 - start-up time: a run that finds its datasets needs neither working copies nor remotes
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mulle.data.committing import Committer
 from mulle.data.definition import Dataset
 from mulle.data.publishing import Publisher
-from mulle.data.remotes.service import Remotes
 from mulle.data.sources.polling import Asked
-from mulle.data.working.desk import Desk
-from mulle.data.working.pointed import PointedCopies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mulle.catalog import Catalog
     from mulle.data.affected import Live
+    from mulle.data.committing import Committer
+    from mulle.data.remotes.service import Remotes
+    from mulle.data.working.desk import Desk
+    from mulle.data.working.pointed import PointedCopies
     from mulle.store import ObjectStore
 
 
@@ -32,7 +35,7 @@ class Wired:
         *,
         definitions: Callable[[], Mapping[str, Dataset]] = dict,
         live: Live = tuple,
-        remotes: Remotes | None = None,
+        remotes: Callable[[], Remotes] | None = None,
     ) -> None:
         """Wire the service.
 
@@ -42,7 +45,7 @@ class Wired:
             root: where relative paths of sources are looked for; the current folder by default.
             definitions: the project's datasets by name, when they are needed.
             live: the deployments that answer now, each with its revisions.
-            remotes: where datasets are pushed to and pulled from; by address only by default.
+            remotes: makes what knows where datasets are pushed to and pulled from; by address only by default.
         """
         self._catalog = catalog
         self._store = store
@@ -51,7 +54,32 @@ class Wired:
         self._live = live
         self._publisher = Publisher(catalog, store)
         self._asked = Asked()
-        self.remotes = remotes or Remotes(catalog, store, root=root)
-        self._desk = Desk(catalog, store)
-        self._committer = Committer(self._publisher, root, definitions, self._desk)
-        self.pointed = PointedCopies(self._desk, self._committer)
+        self._make_remotes = remotes
+
+    @cached_property
+    def remotes(self) -> Remotes:
+        """Where datasets are pushed to and pulled from."""
+        from mulle.data.remotes.service import Remotes
+
+        if self._make_remotes is not None:
+            return self._make_remotes()
+        return Remotes(self._catalog, self._store, root=self._root)
+
+    @cached_property
+    def pointed(self) -> PointedCopies:
+        """Working copies that git knows by pointer files."""
+        from mulle.data.working.pointed import PointedCopies
+
+        return PointedCopies(self._desk, self._committer)
+
+    @cached_property
+    def _desk(self) -> Desk:
+        from mulle.data.working.desk import Desk
+
+        return Desk(self._catalog, self._store)
+
+    @cached_property
+    def _committer(self) -> Committer:
+        from mulle.data.committing import Committer
+
+        return Committer(self._publisher, self._root, self._definitions, self._desk)

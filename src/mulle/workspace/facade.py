@@ -29,6 +29,7 @@ from mulle.workspace import project as projects
 
 if TYPE_CHECKING:
     from mulle.data.model import Version
+    from mulle.data.remotes import Remotes
     from mulle.data.service import DataService
     from mulle.delivery.backtest.model import BacktestReport
     from mulle.delivery.backtest.service import BacktestService, Policies
@@ -126,13 +127,18 @@ class Workspace:
     @cached_property
     def data(self) -> DataService:
         """Datasets and their versions."""
-        from mulle.data.remotes import Remotes
         from mulle.data.service import DataService
 
+        root, definitions = self.settings.root, self._defined("dataset")
+        return DataService(
+            self.catalog, self.store, root, definitions=definitions, live=self._live, remotes=self._remotes
+        )
+
+    def _remotes(self) -> Remotes:
+        from mulle.data.remotes import Remotes
+
         named, root = self.settings.remotes, self.settings.root
-        remotes = Remotes(self.catalog, self.store, named=named, root=root, cache=self.root / "remotes")
-        definitions = self._defined("dataset")
-        return DataService(self.catalog, self.store, root, definitions=definitions, live=self._live, remotes=remotes)
+        return Remotes(self.catalog, self.store, named=named, root=root, cache=self.root / "remotes")
 
     @cached_property
     def validation(self) -> ValidationService:
