@@ -207,7 +207,8 @@ class Workspace(RuleBasedStateMachine):
         try:
             done = self.data(process).merge(dataset, theirs, ours)
         except DataError:  # a conflict, or what both come from was removed
-            assert met.result != "fast-forward"
+            assert expected is None
+            assert met.result == "merged"
             return
         if met.result == "fast-forward":
             self.heads[dataset][ours] = self.heads[dataset][theirs]
