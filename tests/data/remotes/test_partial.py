@@ -108,3 +108,12 @@ def test_a_commit_on_top_of_a_part_can_be_pushed(meet: Meet, folder: str) -> Non
     meet("ben").data.push("flights", folder)
     assert meet("ann").data.pull("flights", folder).branches == {"main": "fast-forward"}
     assert meet("ann").data.read("flights")["key"].to_list() == [1, 2, 3]
+
+
+def test_gc_keeps_what_is_here_and_misses_nothing(meet: Meet, folder: str) -> None:
+    meet("ann").files("images", train__cats__a=CATS, train__dogs__b=DOGS)
+    meet("ann").data.push("images", folder)
+    meet("ben").data.pull("images", folder, path="train/cats")
+    meet("ben").data.gc(grace="0s")
+    meet("ben").data.checkout("images", meet("ben").folder / "cats", parts=("train/cats",))
+    assert (meet("ben").folder / "cats" / "train" / "cats" / "a").read_bytes() == CATS
