@@ -6,7 +6,19 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, LargeBinary, String, cast, column, func, inspect, literal, literal_column, select, table
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    String,
+    cast,
+    column,
+    func,
+    inspect,
+    literal,
+    literal_column,
+    select,
+    table,
+)
 
 if TYPE_CHECKING:
     from mulle.catalog.tx import Tx
