@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import psutil
 from benchmarks.harness import MULLE, Cost, Figure, command, publish
@@ -101,7 +102,7 @@ class Peak:
         self.bytes = 0
         self._over = threading.Event()
 
-    def __enter__(self) -> Peak:
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
         return self
@@ -112,7 +113,7 @@ class Peak:
 
     def _watch(self) -> None:
         me = psutil.Process()
-        while not self._over.wait(0.02):
+        while not self._over.wait(0.1):
             total = 0
             for child in me.children(recursive=True):
                 try:
@@ -185,7 +186,7 @@ def middle(found: list[Cost], of: Callable[[Cost], float]) -> float:
     return statistics.median(of(cost) for cost in found)
 
 
-def figure(name: str, ours: list[Cost], theirs: list[Cost], baseline: str, budget: float, note: str = "") -> Figure:
+def figure(name: str, ours: list[Cost], theirs: list[Cost], baseline: str, budget: float, *, note: str = "") -> Figure:
     """Ours beside a baseline; the budget is of the ratio of wall times."""
     wall, cpu = middle(ours, lambda cost: cost.wall), middle(ours, lambda cost: cost.cpu)
     their_wall, their_cpu = middle(theirs, lambda cost: cost.wall), middle(theirs, lambda cost: cost.cpu)
@@ -227,7 +228,7 @@ def small_files(world: World, rounds: int) -> list[Figure]:
     shares = [0.1, 0.1, 0.1, 0.1, 0.1, 1 / 3]
     found = [figure(f"{where}: add", ours[STEPS[0]], physical["read"], "reading and BLAKE3, 2 processes", 2.0)]
     found += [
-        figure(f"{where}: {step}", ours[step], theirs[step], "DVC 3.67.1", share, memory)
+        figure(f"{where}: {step}", ours[step], theirs[step], "DVC 3.67.1", share, note=memory)
         for step, share in zip(STEPS, shares, strict=True)
     ]
     print(memory)
@@ -267,8 +268,32 @@ def large_file(root: Path, size: int, rounds: int) -> list[Figure]:
     print(note)
     return [
         figure(f"{name}: add", ours, copies, "BLAKE3 and copy, 1 process", 1 / 0.6),
-        figure(f"{name}: add with 1 % more at its end", again, copies, "BLAKE3 and copy, 1 process", 1 / 0.6, note),
+        figure(
+            f"{name}: add with 1 % more at its end", again, copies, "BLAKE3 and copy, 1 process", 1 / 0.6, note=note
+        ),
     ]
+
+
+def status_by_count(root: Path, counts: Sequence[int], rounds: int) -> list[Figure]:
+    """`status` of an unchanged folder of more and more files; each figure's baseline is the count before it."""
+    found: list[Figure] = []
+    before: list[Cost] = []
+    for count in counts:
+        home = root / "status"
+        home.mkdir()
+        (home / "mulle.toml").write_text('[project]\nname = "bench"\n')
+        for number in range(count):
+            folder = home / "data" / f"{number // FOLDER:04d}"
+            if number % FOLDER == 0:
+                folder.mkdir(parents=True)
+            (folder / f"{number % FOLDER:04d}.txt").write_bytes(b"%d" % number)
+        command([MULLE, "data", "commit", "images", "data"], cwd=home)()
+        costs = [command([MULLE, "data", "status", "images", "data"], cwd=home)() for _ in range(rounds)]
+        name = f"status of {count:,} unchanged files"
+        found.append(figure(name, costs, before or costs, "a tenth of the files" if before else "itself", 11.0))
+        before = costs
+        shutil.rmtree(home)
+    return found
 
 
 def used(folder: Path) -> int:
@@ -287,6 +312,7 @@ def main(arguments: Sequence[str] = ()) -> list[Figure]:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", type=int, default=1 << 30, help="bytes of the large file; 0: none")
     parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--status", type=int, nargs="*", default=[10_000, 100_000], help="count files for status")
     parser.add_argument("--folder", type=Path, default=None)
     options = parser.parse_args(arguments)
     if not DVC.exists():
@@ -298,6 +324,7 @@ def main(arguments: Sequence[str] = ()) -> list[Figure]:
         shutil.rmtree(Path(folder) / "dvc", ignore_errors=True)
         if options.large:
             found += large_file(Path(folder), options.large, options.rounds)
+        found += status_by_count(Path(folder), options.status, options.rounds)
     publish("files", found)
     return found
 
