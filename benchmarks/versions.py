@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
-from benchmarks.harness import Cost, Figure, publish
+from benchmarks.harness import Cost, Figure, line, publish
 
 import mulle.data.tables  # noqa: F401 - declares the tables
 from mulle.catalog import Catalog
@@ -103,12 +103,16 @@ class Bench:
     def commit(self, rows: pl.DataFrame) -> Any:
         return self.data.commit("t", rows, key=["id"])
 
+    def add(self, made: Figure) -> None:
+        print(line(made), made.note, flush=True)
+        self.figures.append(made)
+
     def run(self) -> None:
         plain, _ = measured(lambda: self.write_plain(self.first))
         ours, _ = measured(lambda: self.commit(self.first))
         self.size = size_of(self.root / "store")
-        self.figures.append(figure("first version committed", [ours], [plain], "a Parquet file"))
-        self.figures.append(self.read("first version read", self.first))
+        self.add(figure("first version committed", [ours], [plain], "a Parquet file"))
+        self.add(self.read("first version read", self.first))
         for name, (change, most) in CHANGES.items():
             self.change(name, change, most)
 
@@ -124,16 +128,16 @@ class Bench:
         share = statistics.median(shares)
         made = figure(f"{name}: committed, and what it adds", ours, theirs, "a Parquet file anew")
         told = f"adds {share:.2%} of the first version"
-        self.figures.append(
+        self.add(
             msgspec.structs.replace(
                 made, bytes_ratio=share, budget=most, measure="bytes_ratio", met=share <= most, note=told
             )
         )
-        self.figures.append(self.read(f"{name}: read back", rows))
+        self.add(self.read(f"{name}: read back", rows))
         if "key" in name:
             cost, found = measured(lambda: self.data.diff("t@1", "t"))
             assert found.rows.changed + found.rows.removed == len(range(self.n % 100, self.first.height, 100))
-            self.figures.append(figure(f"{name}: diff of both versions", [cost], [], ""))
+            self.add(figure(f"{name}: diff of both versions", [cost], [], ""))
 
     def read(self, name: str, rows: pl.DataFrame) -> Figure:
         self.write_plain(rows)
