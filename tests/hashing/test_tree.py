@@ -2,7 +2,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mulle.errors import StoreError
@@ -63,6 +63,7 @@ def test_other_entries_have_another_digest(one: list[TreeEntry], other: list[Tre
     assert (digest_tree(one) == digest_tree(other)) == (sorted(one, key=str) == sorted(other, key=str))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(names, st.integers(0, 1 << 60)))
 def test_a_directory_comes_back_from_its_node(sizes: dict[bytes, int]) -> None:
     kept = Kept()

@@ -57,6 +57,7 @@ def write(folder: Path, files: dict[bytes, File]) -> None:
 
 
 @given(trees)
+@settings(deadline=None)
 def test_a_folder_comes_back(tmp_path_factory: pytest.TempPathFactory, files: dict[bytes, File]) -> None:
     folder, store = tmp_path_factory.mktemp("tree"), MemoryStore()
     write(folder / "in", files)
