@@ -115,7 +115,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, blocks: int) -> None:
         ws.collect("visits", until="2026-01-15")
     limited = ["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", sys.executable, "-m", "mulle.cli"]
     words = ["-C", str(tmp_path), "data", "collect", "visits", "--until", "2026-04-23", "--json"]
-    done = subprocess.run([*limited, *words], check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*limited, *words], check=False, capture_output=True, text=True, timeout=240)
     assert "Traceback" not in done.stderr
     assert done.returncode == 0 or "free space" in json.loads(done.stdout.splitlines()[-1])["cure"]
     must(tmp_path, "data", "collect", "visits", "--until", "2026-04-23")

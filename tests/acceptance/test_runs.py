@@ -121,7 +121,7 @@ def test_after_kill_9_only_what_was_unfinished_is_run(folder: Path, executor: st
     (folder / "hold-largest").touch()
     command = [sys.executable, "-m", "mulle.cli", "-C", str(folder), "run", "--executor", executor, "--json"]
     running = subprocess.Popen(command, stdout=-1, stderr=-1)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not (folder / "executed").exists() or "largest" not in (folder / "executed").read_text():
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < deadline

@@ -58,7 +58,7 @@ def test_a_parameter_executes_what_depends_on_it(generated: Generated) -> None:
 
 
 def _await(path: Path, word: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not (path.exists() and word in path.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

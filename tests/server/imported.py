@@ -61,7 +61,7 @@ def importers(root: Path) -> list[int]:
     return [int(line) for line in file.read_text().split()] if file.exists() else []
 
 
-def eventually(found: Callable[[], T], seconds: float = 60) -> T:
+def eventually(found: Callable[[], T], seconds: float = 240) -> T:
     """What `found` returns as soon as that is true."""
     deadline = time.monotonic() + seconds
     while not (value := found()):

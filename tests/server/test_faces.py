@@ -37,7 +37,7 @@ def test_one_server_has_pages_and_verbs_and_stops_when_it_is_told_to(
     assert "<title>Home · mulle</title>" in page
     assert list(Client(url).data.list()) == []
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(timeout=20) in {0, 130, -2}
+    assert process.wait(timeout=120) in {0, 130, -2}
 
 
 def test_the_pages_are_guarded_too(running: tuple[str, subprocess.Popen[str]]) -> None:
@@ -125,5 +125,5 @@ def test_the_projects_process_ends_with_the_server(tmp_path: Path, started: Star
     _, process = started()
     (other,) = counted.eventually(lambda: counted.importers(tmp_path))
     process.send_signal(how)
-    process.wait(timeout=20)
+    process.wait(timeout=120)
     counted.eventually(lambda: not counted.alive(other), seconds=10)
