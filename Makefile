@@ -49,6 +49,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install -q --require-hashes -r scripts/installer.lock
 	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	-$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib src
 	touch $@
 
 src/mulle/web/static/vendor/.ready: ui/package.json ui/package-lock.json scripts/build_ui.py | $(VENV)/.ready
