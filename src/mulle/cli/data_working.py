@@ -50,7 +50,7 @@ def add(state: State, dataset: str, path: Path | None, *, name: str, message: st
         if path is None:
             pointed = state.begun.data.pointed.add(Path(dataset), name, message)
         else:
-            with _known(state, dataset, path) as copies:
+            with _copies(state, dataset) as copies:
                 found = copies.add(dataset, path) if copies else state.begun.data.add(dataset, str(path))
     if path is None:
         output.emit(pointed, as_json=as_json, show=_show_pointed)
@@ -90,16 +90,19 @@ def status(state: State, dataset: str, path: Path | None, as_json: bool) -> None
         found = state.ws.data.pointed.states(_pointers(dataset, state.directory))
         output.emit(found, as_json=as_json, show=output.rows(_POINTED, empty="no pointer files here"))
         return
-    with _known(state, dataset, path) as copies:
+    with _copies(state, dataset, path) as copies:
         told = copies.status(dataset, path, None) if copies else state.ws.data.status(dataset, str(path))
     output.emit(told, as_json=as_json, show=_show_status)
 
 
 @contextmanager
-def _known(state: State, dataset: str, path: Path) -> Iterator[Copies | None]:
-    """What is enough for a copy that is known to come from a version: the workspace's planes cost start-up time."""
+def _copies(state: State, dataset: str, path: Path | None = None) -> Iterator[Copies | None]:
+    """What is enough to add, and to ask about a copy that is known: the workspace's planes cost start-up time."""
     from mulle import config  # noqa: PLC0415 - start-up time
-    from mulle.data.working.known import known  # noqa: PLC0415 - start-up time
+    from mulle.data.refs import require_dataset  # noqa: PLC0415 - start-up time
+    from mulle.data.working.known import known, staging  # noqa: PLC0415 - start-up time
+
+    require_dataset(dataset)
 
     try:
         workspace = config.load(state.directory).workspace
@@ -107,7 +110,7 @@ def _known(state: State, dataset: str, path: Path) -> Iterator[Copies | None]:
     except MulleError:  # no project here, or no workspace in it yet: opening it says so, or makes it
         yield None
         return
-    with known(workspace, dataset, path) as copies:
+    with staging(workspace) if path is None else known(workspace, dataset, path) as copies:
         yield copies
 
 

@@ -1,6 +1,6 @@
-"""Working copies that are known to come from a version: asking about them, and adding to them, needs no catalog.
+"""Adding to a working copy, and asking about one that is known to come from a version: neither needs the catalog.
 
-Their index says all that is needed. Opening catalog and planes costs more than looking at ten thousand files.
+The copy's index says all that is needed. Opening catalog and planes costs more than looking at ten thousand files.
 """
 
 from __future__ import annotations
@@ -12,6 +12,13 @@ from pathlib import Path
 from mulle.data.working.copies import FOLDER, Copies
 from mulle.data.working.index import path_for
 from mulle.store import LocalStore
+
+
+@contextmanager
+def staging(workspace: Path) -> Iterator[Copies]:
+    """The working copies of a workspace, to add to. That a dataset takes files at all is checked by its commit."""
+    with LocalStore(workspace) as store:
+        yield Copies(store, workspace / FOLDER)
 
 
 @contextmanager
