@@ -28,7 +28,7 @@ format: setup
 	$(BIN)/ruff check --fix src tests examples benchmarks scripts
 
 soak: setup
-	MULLE_SOAK=1 $(BIN)/pytest -n 2 --dist load --timeout 0 -m soak
+	MULLE_SOAK=1 $(BIN)/pytest -n 2 --dist load --timeout 0 -m soak $(ONLY)
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ class Soaking:
     """Gathers every case, those of other processes too."""
 
     def __init__(self) -> None:
-        self.report = soak.Report()
+        commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+        self.report = soak.Report(f"{commit.stdout.strip()} {datetime.now(UTC):%Y-%m-%d}".strip())
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":

@@ -80,6 +80,7 @@ def edited(rows: list[Any], edit: tuple[str, int, int, list[Any]]) -> list[Any]:
     return [*rows, *new] if kind == "append" else rows
 
 
+@pytest.mark.soak
 @settings(max_examples=repeat(120, 1200), deadline=None)
 @given(rows=rows_, chain=edits, piece=st.sampled_from([5, 17, 1 << 20]), eager=st.booleans())
 def test_any_chain_of_edits_reads_as_it_was_committed(
@@ -99,6 +100,7 @@ def test_any_chain_of_edits_reads_as_it_was_committed(
             assert head.rows == len(rows)
 
 
+@pytest.mark.soak
 @settings(max_examples=repeat(40, 1000), deadline=None)
 @given(rows=rows_, chain=edits, low=st.integers(-3, 3), high=st.integers(-3, 3), limit=st.integers(0, 50))
 def test_a_span_and_a_page_of_a_patched_version_are_those_of_the_table(
@@ -122,6 +124,7 @@ def test_a_span_and_a_page_of_a_patched_version_are_those_of_the_table(
     assert found_tail is None or bits(found_tail) == bits(table.tail(limit))
 
 
+@pytest.mark.soak
 @settings(max_examples=repeat(40, 1000), deadline=None)
 @given(rows=rows_, chain=edits, low=st.integers(-3, 3), bound=st.booleans(), large=st.booleans())
 def test_a_filter_and_a_lazy_query_of_a_patched_version_are_those_of_the_table(
@@ -214,6 +217,7 @@ def test_runs_come_back_as_they_were_packed(rows: list[tuple[int, int]]) -> None
     assert (again[0].tolist(), again[1].tolist()) == (source.tolist(), row.tolist())
 
 
+@pytest.mark.soak
 @settings(max_examples=repeat(200, 5000), deadline=None)
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=3),

@@ -96,5 +96,5 @@ class History(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-History.TestCase.settings = settings(max_examples=repeat(15, 500), stateful_step_count=15, deadline=None)
-TestHistory = History.TestCase
+TestHistory = pytest.mark.soak(History.TestCase)
+TestHistory.settings = settings(max_examples=repeat(15, 500), stateful_step_count=15, deadline=None)

@@ -191,6 +191,7 @@ def framed(rows: Any) -> pl.DataFrame:
     )
 
 
+@pytest.mark.soak
 @settings(max_examples=repeat(150, 1500), deadline=None)
 @given(tables, edits, edits)
 def test_any_merge_is_that_of_brute_force(base: Any, one: Any, two: Any) -> None:

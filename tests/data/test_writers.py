@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import polars as pl
+import pytest
 from tests.data import brancher
 from tests.data.collector import opened
 
@@ -19,6 +20,7 @@ WRITERS = 4
 COUNT = repeat(5, 100)
 
 
+@pytest.mark.soak
 def test_writers_in_several_processes_wait_and_lose_nothing(tmp_path: Path) -> None:
     clock = SystemClock()
     Catalog.create(tmp_path / "catalog.db", clock, ClockIds(clock), durable=False).close()

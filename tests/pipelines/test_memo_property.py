@@ -165,6 +165,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("quiet")
+@pytest.mark.soak
 @settings(max_examples=repeat(15, 400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=st.lists(silent | spoken, min_size=1, max_size=6))
 def test_a_memoised_run_and_a_full_one_agree(tmp_path_factory: pytest.TempPathFactory, edits: list[Any]) -> None:

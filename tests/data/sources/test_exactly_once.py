@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from tests.data.sources.world import World
@@ -116,6 +117,7 @@ class Collecting(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
+@pytest.mark.soak
 def test_every_row_is_taken_once_whatever_fails() -> None:
     counts: dict[str, Any] = {"max_examples": repeat(8, 400), "stateful_step_count": 25, "deadline": None}
     run_state_machine_as_test(Collecting, settings=settings(**counts))
