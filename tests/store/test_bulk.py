@@ -95,13 +95,16 @@ def test_a_missing_file_is_an_error_with_a_cure(store: LocalStore, folder: Path,
     assert caught.value.cure
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["later", "before it is told anything"])
 def test_a_worker_that_is_killed_is_an_error_with_a_cure(
-    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, gone: bool
 ) -> None:
     class Killed(subprocess.Popen[bytes]):
         def __init__(self, *args: object, **kwargs: object) -> None:
             super().__init__(*args, **kwargs)  # type: ignore[call-overload]
             os.kill(self.pid, signal.SIGKILL)
+            if gone:
+                self.wait()
 
     monkeypatch.setattr("mulle.store.bulk.subprocess.Popen", Killed)
     with pytest.raises(StoreError, match="died") as caught:

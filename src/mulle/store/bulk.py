@@ -167,11 +167,11 @@ class _Worker:
         self._requests, self._answers = process.stdin, process.stdout
         self.asked = 0
 
+    def begin(self, job: Job) -> None:
+        self._send(job)
+
     def ask(self, question: Ask) -> None:
-        try:
-            send(self._requests, question)
-        except BrokenPipeError:
-            raise _died() from None
+        self._send(question)
         self.asked += 1
 
     def answer(self) -> list[Taken]:
@@ -180,6 +180,12 @@ class _Worker:
             raise _died()
         self.asked -= 1
         return files
+
+    def _send(self, content: Job | Ask) -> None:
+        try:
+            send(self._requests, content)
+        except BrokenPipeError:
+            raise _died() from None
 
 
 @contextmanager
@@ -190,8 +196,9 @@ def _worker(job: Job) -> Iterator[_Worker]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        send(process.stdin, job)
-        yield _Worker(process)
+        worker = _Worker(process)
+        worker.begin(job)
+        yield worker
     except BaseException:
         process.kill()
         raise
