@@ -20,6 +20,11 @@ _version = click.option(
 _path = click.option("--path", default="", metavar="PATH", help="Fetch only this file or folder of a tree of files.")
 
 
+_columns = click.option(
+    "--columns", default="", metavar="A,B", help="Fetch only these columns of a table, besides those fetched so before."
+)
+
+
 @click.command(
     "push",
     cls=Command,
@@ -56,24 +61,27 @@ def push(state: State, *, dataset: str, remote: str, branch: str, everything: bo
         "mulle data pull flights",
         "mulle data pull images s3://bucket/prefix --path train/cats",
         "mulle data pull flights origin --version v1.0",
+        "mulle data pull flights origin --columns carrier,delay",
     ),
 )
 @click.argument("dataset", metavar="NAME")
 @click.argument("remote", default="origin")
 @_version
 @_path
+@_columns
 @json_option
 @reason_option
 @pass_state
-def pull(state: State, *, dataset: str, remote: str, version: str, path: str, as_json: bool) -> None:
+def pull(state: State, *, dataset: str, remote: str, version: str, path: str, columns: str, as_json: bool) -> None:
     """Fetch a dataset from a remote ("origin" by default): only what is missing here.
 
     Branches move forward and tags are made. A branch that has versions of its own stays as it is; the other line
-    becomes the branch REMOTE/BRANCH, to be merged. With --version or --path the rest of the content stays there until
-    it is pulled, too.
+    becomes the branch REMOTE/BRANCH, to be merged. With --version, --path or --columns the rest of the content stays
+    there until it is pulled, too.
     """
+    names = [name.strip() for name in columns.split(",") if name.strip()]
     with _telling(as_json) as tell:
-        found = state.begun.data.remotes.pull(dataset, remote, version, path, tell=tell)
+        found = state.begun.data.remotes.pull(dataset, remote, version, path, names, tell=tell)
     output.emit(found, as_json=as_json, show=_show_pull)
 
 

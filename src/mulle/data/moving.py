@@ -141,7 +141,9 @@ class Moving(Seeing):
         return self.remotes.push(dataset, remote, branch, everything=everything)
 
     @verb("write")
-    def pull(self, dataset: str, remote: str, version: str = "", path: str = "") -> PullReport:
+    def pull(
+        self, dataset: str, remote: str, version: str = "", path: str = "", columns: tuple[str, ...] = ()
+    ) -> PullReport:
         """Fetch a dataset's branches, tags and versions from a remote: only the objects that are missing here.
 
         A branch that has versions of its own stays as it is; the other line becomes the branch `REMOTE/BRANCH`.
@@ -151,12 +153,13 @@ class Moving(Seeing):
             remote: a name of `[remotes]`, an address or the path of a folder; over HTTP a name.
             version: fetch the content of this version only: a branch, tag, number or digest there.
             path: fetch only what lies at this path of a tree of files; of main's head unless `version` is given.
+            columns: fetch only these columns of a table, besides those that were fetched so before; as with `path`.
 
         Raises:
             UnknownNameError: the remote does not have the dataset.
             StoreError: the remote cannot be reached, or an object there is missing or damaged; nothing changed here.
         """
-        return self.remotes.pull(dataset, remote, version, path)
+        return self.remotes.pull(dataset, remote, version, path, columns)
 
     @verb("admin")
     def gc(self, dry_run: bool = False, grace: str = GRACE, why: str = "") -> GcReport:

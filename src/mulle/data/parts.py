@@ -110,8 +110,12 @@ def read(
 ) -> pl.DataFrame:
     """The rows of a part, those for which `where` holds, from the process's cache where they are there.
 
-    Of a large part only what is asked for is decoded: the columns, and the row groups that the filter can meet.
+    Of a large part only what is asked for is decoded: the columns, and the row groups that the filter can meet. A store
+    may say which part is to be read `instead` of one.
     """
+    instead: dict[str, Entry] | None = getattr(store, "instead", None)
+    if instead is not None:
+        entry = instead.get(entry.digest, entry)
     if entry.bytes > LARGE:
         patch = find_patch(store, entry)
         if patch is not None:

@@ -31,7 +31,7 @@ from mulle.data.model import (
     Version,
     VersionDetail,
 )
-from mulle.data.remotes import partial
+from mulle.data.remotes import narrow, partial
 from mulle.data.sources import cursors
 from mulle.data.wired import Wired
 from mulle.hashing.tree import shown
@@ -143,14 +143,15 @@ class Seeing(Wired):
         """
         version = self.resolve(ref)
         held = manifest.load_table(self._store, version.digest)
-        with partial.explained(self._catalog, version):
-            reading.require_columns(held, columns)
+        reading.require_columns(held, columns)
+        condition = reading.condition(where) if where else None
+        with narrow.reachable(self._catalog, self._store, version, columns or None, condition) as store:
             total = version.rows
-            if where:
-                chosen = reading.read_manifest(self._store, held, columns or None, where=reading.condition(where))
+            if condition is not None:
+                chosen = reading.read_manifest(store, held, columns or None, where=condition)
                 table, total = chosen.slice(offset, limit), chosen.height
             else:
-                table = reading.page(self._store, held, offset, limit, columns or None)
+                table = reading.page(store, held, offset, limit, columns or None)
         rows = msgspec.to_builtins([[*row] for row in table.iter_rows()], enc_hook=str)
         return RowPage(ref=version.ref, total=total, offset=offset, columns=schema_of(table), rows=rows)
 
@@ -184,10 +185,8 @@ class Seeing(Wired):
         """
         version = ref if isinstance(ref, Version) else self.resolve(ref)
         chosen = reading.condition(where) if isinstance(where, str) else where
-        with partial.explained(self._catalog, version):
-            return reading.read_version(
-                self._store, version.digest, columns, _instant(start), _instant(end), where=chosen
-            )
+        with narrow.reachable(self._catalog, self._store, version, columns, chosen) as store:
+            return reading.read_version(store, version.digest, columns, _instant(start), _instant(end), where=chosen)
 
     def scan(self, ref: str | Version) -> pl.LazyFrame:
         """A lazy query over the rows of a version, in order, which reads part by part what it needs.

@@ -79,8 +79,9 @@ partial_version = Table(
     Column("number", Integer, primary_key=True),
     Column("remote", String, nullable=False),
     Column("path", String, nullable=False),
+    Column("columns", Json),
 )
-"""Versions of which only what lies at a path was pulled; nothing but the manifest where the path is empty."""
+"""Versions of which only what lies at a path was pulled, or some columns; else nothing but the manifest."""
 
 source_cursor = Table(
     "source_cursor",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
 
@@ -23,10 +23,18 @@ def marked(tx: Tx, dataset: str) -> dict[int, str]:
     return {row.number: row.remote for row in rows}
 
 
-def mark(tx: Tx, dataset: str, number: int, remote: str, path: str) -> None:
-    """Say that of a version only what lies at the path is here; nothing but its manifest where the path is empty."""
+def columns(tx: Tx, dataset: str, number: int) -> tuple[Any, str]:
+    """What is noted of the columns of a version that are here (`narrow.Narrow`, or None), and who has the rest."""
+    mine = (partial_version.c.dataset == dataset) & (partial_version.c.number == number)
+    row = tx.one(select(partial_version.c.columns, partial_version.c.remote).where(mine))
+    return (None, "") if row is None else (row.columns, row.remote)
+
+
+def mark(tx: Tx, dataset: str, number: int, remote: str, *, path: str = "", columns: Any = None) -> None:
+    """Say that of a version only what lies at the path is here, or some columns; else nothing but its manifest."""
     unmark(tx, dataset, number)
-    tx.execute(insert(partial_version), {"dataset": dataset, "number": number, "remote": remote, "path": path})
+    row = {"dataset": dataset, "number": number, "remote": remote, "path": path, "columns": columns}
+    tx.execute(insert(partial_version), row)
 
 
 def unmark(tx: Tx, dataset: str, number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,7 @@ from mulle.data import manifest, reading, refs, versions
 from mulle.data.columns import schema_of
 from mulle.data.model import RowPage
 from mulle.data.refs import MAIN
-from mulle.data.remotes import closure, partial
+from mulle.data.remotes import closure, narrow, partial
 from mulle.data.remotes.history import Arrival, Local, Taken, origin_of, reached, take_in
 from mulle.data.remotes.model import Bundle, PullReport, PushReport, RemoteDataset, RemoteVersion
 from mulle.data.remotes.opening import Remote, opened
@@ -21,7 +21,7 @@ from mulle.data.remotes.pushing import Plan
 from mulle.data.remotes.sending import Sender
 from mulle.data.remotes.state import HERE, State, require_sound
 from mulle.data.remotes.through import Through
-from mulle.errors import DataError, StoreError, unknown
+from mulle.errors import DataError, StoreError, UsageError, unknown
 from mulle.hashing import is_digest
 from mulle.store import packing
 from mulle.store.leases import leased
@@ -37,6 +37,29 @@ Tell = Callable[[str, int, int], None]
 """Hears what is being done, and how many objects and bytes have travelled so far."""
 LIST = "mulle data list"
 _PREFIX = 6
+
+
+class Asked(NamedTuple):
+    """What of a dataset is to be pulled; all of it where all are empty."""
+
+    version: str = ""
+    path: str = ""
+    columns: tuple[str, ...] = ()
+
+    @property
+    def part(self) -> bool:
+        """Whether only a part of a version is asked for.
+
+        Raises:
+            UsageError: of a tree and of a table at once.
+        """
+        if self.path and self.columns:
+            raise UsageError(
+                "a path and columns were asked for",
+                cause="a tree of files has paths, a table has columns",
+                cure="leave out --path, or --columns",
+            )
+        return bool(self.path or self.columns)
 
 
 def _silent(doing: str, objects: int, size: int) -> None:
@@ -87,14 +110,24 @@ class Remotes:
             with self._opened(remote) as there:
                 return self._push(there, dataset, local, heads, tell)
 
-    def pull(self, dataset: str, remote: str, version: str = "", path: str = "", *, tell: Tell = _silent) -> PullReport:
+    def pull(
+        self,
+        dataset: str,
+        remote: str,
+        version: str = "",
+        path: str = "",
+        columns: Sequence[str] = (),
+        *,
+        tell: Tell = _silent,
+    ) -> PullReport:
         """See `DataService.pull`."""
         refs.require_dataset(dataset)
+        asked = Asked(version, path, tuple(columns))
         with leased(self._store):
             if is_digest(remote):
                 return self._take_bundle(dataset, remote)
             with self._opened(remote) as there:
-                return self._pull(there, dataset, version, path, tell)
+                return self._pull(there, dataset, asked, tell)
 
     def list(self, remote: str, dataset: str = "") -> list[RemoteDataset]:
         """The datasets of a remote, or the named one, without pulling anything.
@@ -201,7 +234,7 @@ class Remotes:
             taken = take_in(tx, self._store, arrival)
         return _pulled(dataset, "here", taken, 0, 0, partial=False)
 
-    def _pull(self, there: Remote, dataset: str, version: str, path: str, tell: Tell) -> PullReport:
+    def _pull(self, there: Remote, dataset: str, asked: Asked, tell: Tell) -> PullReport:
         tell(f"asking {there.url}", 0, 0)
         state = _required(there, dataset)
         with self._catalog.read() as tx:
@@ -212,26 +245,40 @@ class Remotes:
         through.bring([commit.manifest for commit in arrival.commits])
         known = {each.id: local.commit(number) for number, each in local.versions.items()}
         known |= {commit.id: commit for commit in arrival.commits}
-        chosen = _chosen(dataset, state, known, version or (MAIN if path else ""))
-        if not version and not path:
+        chosen = _chosen(dataset, state, known, asked.version or (MAIN if asked.part else ""))
+        if not asked.version and not asked.part:
             again = {local.versions[number].id for number in incomplete if number in local.versions}
             chosen = {commit.id for commit in arrival.commits} | (again & state.commits)
-        for digest in sorted(chosen):
-            closure.bring(through, known[digest].manifest, path.strip("/").encode())
+        numbers = {each.id: number for number, each in local.versions.items()}
+        here = {
+            digest: self._bring(through, known[digest], dataset, numbers.get(digest), asked)
+            for digest in sorted(chosen)
+        }
         self._store.flush()
         with self._catalog.write() as tx:
             taken = take_in(tx, self._store, arrival)
             numbers = Local.read(tx, dataset).numbers()
             for commit in arrival.commits:
                 if commit.id not in chosen:
-                    partial.mark(tx, dataset, numbers[commit.id], there.name_or_url, "")
-            for digest in chosen:
-                if path:
-                    partial.mark(tx, dataset, numbers[digest], there.name_or_url, path)
+                    partial.mark(tx, dataset, numbers[commit.id], there.name_or_url)
+            for digest, columns in here.items():
+                if asked.part:
+                    partial.mark(tx, dataset, numbers[digest], there.name_or_url, path=asked.path, columns=columns)
                 else:
                     partial.unmark(tx, dataset, numbers[digest])
             is_partial = bool(partial.marked(tx, dataset))
-        return _pulled(dataset, there.url, taken, through.objects, through.bytes, partial=is_partial)
+        size = through.bytes + through.ranged
+        return _pulled(dataset, there.url, taken, through.objects, size, partial=is_partial)
+
+    def _bring(self, through: Through, commit: Commit, dataset: str, number: int | None, asked: Asked) -> Any:
+        """Fetch what is asked for of a version; what is to be noted where that is some columns."""
+        if not asked.columns:
+            closure.bring(through, commit.manifest, asked.path.strip("/").encode())
+            return None
+        with self._catalog.read() as tx:
+            before, _ = (None, "") if number is None else partial.columns(tx, dataset, number)
+        known = narrow.Narrow() if before is None else msgspec.convert(before, narrow.Narrow)
+        return msgspec.to_builtins(narrow.bring(through, commit.manifest, asked.columns, known))
 
     def _arriving(self, there: Remote, dataset: str, local: Local, state: State) -> Arrival:
         """What is on the remote and not here; without what was removed here, unless a branch or tag needs it."""

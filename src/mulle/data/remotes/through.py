@@ -31,6 +31,8 @@ class Through:
         self.remote = remote
         self.objects = 0
         self.bytes = 0
+        self.ranged = 0
+        """Bytes of pieces of objects that came besides."""
         self._tell = tell
         self._lock = threading.Lock()
 

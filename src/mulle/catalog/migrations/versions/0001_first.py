@@ -252,6 +252,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("remote", sa.String(), nullable=False),
         sa.Column("path", sa.String(), nullable=False),
+        sa.Column("columns", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("dataset", "number"),
     )
     op.create_table(
