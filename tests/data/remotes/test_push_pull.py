@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -210,3 +211,15 @@ def test_an_unknown_remote_says_how_to_name_one(meet: Meet) -> None:
 
 def _text(statement: str) -> TextClause:
     return text(statement)
+
+
+def test_the_name_of_a_folder_that_is_there_is_its_path(
+    meet: Meet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meet("ann").rows("flights", 1)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MulleError, match="unknown remote 'shared'") as caught:
+        meet("ann").data.push("flights", "shared")
+    assert "./shared" in str(caught.value.cure)
+    (tmp_path / "shared").mkdir()
+    assert meet("ann").data.push("flights", "shared").versions == ["flights@1"]

@@ -81,6 +81,7 @@ def _address(text: str, named: Mapping[str, str], root: Path) -> tuple[str, str]
             cause="over HTTP a remote is named, so that nobody can make the server send data elsewhere",
             cure="name one of [remotes] in mulle.toml",
         )
-    if "/" in text or "\\" in text or ":" in text or text.startswith((".", "~")):
+    if "/" in text or "\\" in text or ":" in text or text.startswith((".", "~")) or Path(text).is_dir():
         return UNNAMED, text
-    raise unknown("remote", text, named, cure=f'write [remotes] {text} = "s3://bucket/prefix" in mulle.toml')
+    cure = f'write ./{text} for a new folder, or name it in mulle.toml: [remotes] {text} = "s3://bucket/prefix"'
+    raise unknown("remote", text, named, cure=cure)
