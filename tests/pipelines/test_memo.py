@@ -28,7 +28,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 def entry(step_run: str) -> memo.Entry:
-    return memo.Entry([ValueRef("plain", "b3:" + step_run)], step_run, step_run, 1.0, 1.0, {"a:b": "b3:code"})
+    return memo.Entry([ValueRef("plain", "b3:" + step_run)], step_run, step_run, 1.0, 1.0)
 
 
 def test_an_entry_is_found_as_it_was_committed(catalog: Catalog) -> None:

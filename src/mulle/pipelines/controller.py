@@ -128,6 +128,7 @@ class Controller:
         for node in traced.nodes:
             if node.step is not None:
                 codes.of(node.step.function)
+                codes.settings(node.step.options)
                 inputs.keep(node)
         plan = Plan(
             graph=traced,

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
@@ -180,7 +180,14 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 def step(function: Callable[P, R]) -> Step[P, R]: ...
 @overload
 def step(
-    *, cpus: int = 1, memory: str | int | None = None, timeout: str | None = None, retries: int = 0, cache: bool = True
+    *,
+    cpus: int = 1,
+    memory: str | int | None = None,
+    timeout: str | None = None,
+    retries: int = 0,
+    cache: bool = True,
+    environ: Sequence[str] = (),
+    files: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(
     function: Callable[P, R] | None = None,
@@ -190,6 +197,8 @@ def step(
     timeout: str | None = None,
     retries: int = 0,
     cache: bool = True,
+    environ: Sequence[str] = (),
+    files: Sequence[str] = (),
 ) -> Step[P, R] | Callable[[Callable[P, R]], Step[P, R]]:
     """Make a function a step.
 
@@ -200,9 +209,20 @@ def step(
         timeout: how long it may take, as "10m".
         retries: how often it is tried again after a failure.
         cache: whether its outputs may be taken from the memo when nothing changed.
+        environ: names of the environment variables that it reads; with another value of one it runs again.
+        files: paths of the files that it reads, and patterns such as "conf/*.yaml", from the project's folder; with
+            another content of one it runs again.
     """
     seconds = 0.0 if timeout is None else duration(timeout).total_seconds()
-    options = Options(max(1, cpus), _size(memory), seconds, max(0, retries), cache)
+    options = Options(
+        cpus=max(1, cpus),
+        memory=_size(memory),
+        timeout=seconds,
+        retries=max(0, retries),
+        cache=cache,
+        environ=_names("environ", environ),
+        files=_names("files", files),
+    )
     if function is not None:
         return Step(function, options)
     return lambda function: Step(function, options)
@@ -228,6 +248,14 @@ def pipeline(
         return made
 
     return make if function is None else make(function)
+
+
+def _names(option: str, given: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(given, str):
+        raise UsageError(
+            f"@mulle.step({option}=…) takes a list", cause=f"it was given '{given}'", cure=f'{option}=["{given}"]'
+        )
+    return tuple(dict.fromkeys(given))
 
 
 def _size(memory: str | int | None) -> int:

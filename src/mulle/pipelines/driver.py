@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import concurrent.futures
+import heapq
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mulle.pipelines import effects, journal, keys, memo
-from mulle.pipelines.describing import described, plain, returned, text, told, versions_in
-from mulle.pipelines.graph import node_of
+from mulle.pipelines import effects, journal, memo
+from mulle.pipelines.describing import described, plain, returned, text, told
+from mulle.pipelines.frontier import Frontier
+from mulle.pipelines.identity import Identities
 from mulle.pipelines.model import Ending, Progress, RunResult, StepResult, StepRun, StepStatus, ValueRef
 from mulle.pipelines.perform import explain
 from mulle.pipelines.plan import Ongoing, Plan
-from mulle.pipelines.task import Failure, Outcome, Partition, Task
+from mulle.pipelines.task import Failure, Outcome
+from mulle.pipelines.values import there
 from mulle.store.leases import leasing
 from mulle.tracking import runs
 from mulle.tracking.ingest import ingest
-from mulle.types import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mulle.catalog import Catalog, Tx
     from mulle.pipelines.executor import Executor
-    from mulle.pipelines.graph import Node
     from mulle.pipelines.values import Shelf
 
 _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.2
 _LONGEST_BACKOFF = 30.0
+_AT_ONCE = 500
+"""So many steps at most go on in one transaction: other writers wait for its end."""
 
 
 class _CancelledError(Exception):
@@ -44,7 +46,11 @@ class _CancelledError(Exception):
 
 
 class Driver:
-    """One run. Used once, by one thread."""
+    """One run. Used once, by one thread.
+
+    A step waits in the frontier for what it takes; when it has all of it, the memo is asked; what the memo does not
+    know is launched in the order of the calls, as far as there is room.
+    """
 
     def __init__(
         self, plan: Plan, *, catalog: Catalog, known: memo.Memo, shelf: Shelf, workspace: Path, executor: Executor
@@ -58,12 +64,24 @@ class Driver:
         self._run = ""
         self._steps: dict[str, Ongoing] = {}
         self._outputs: dict[str, list[ValueRef]] = {}
+        self._identities = Identities(plan, shelf.store, self._outputs)
+        self._frontier = Frontier()
+        self._unknown: list[tuple[int, str]] = []
+        """Steps to be executed when there is room, the first call first."""
+        self._effects: list[tuple[int, str]] = []
         self._running: dict[Future[Outcome], Ongoing] = {}
         self._waiting: dict[str, Ongoing] = {}
         """Steps whose key another run computes now, and steps that are to be tried again."""
         self._failure: tuple[Ongoing, Failure] | None = None
         self._versions: list[str] = []
         self._facts = 0
+        self._over_count = 0
+        self._turn = 0
+        self._lines: dict[str, journal.Line] = {}
+        """What the transaction that is open writes of steps, by name, when it ends."""
+        self._moved: list[Ongoing] = []
+        """Steps whose change of state has not been told yet."""
+        self._looked = time.monotonic()
         self._tell: Callable[[Progress], None] | None = None
 
     @leasing(lambda self, _: self._shelf.store)
@@ -94,9 +112,10 @@ class Driver:
     def _begin(self) -> None:
         for position, node in enumerate(self._plan.graph.nodes):
             row = StepRun(id=self._catalog.ids.new(), run="", name=node.name, kind=node.kind, position=position)
-            self._steps[node.name] = Ongoing(node, row, [before.name for before in node.depends()])
-            if not self._steps[node.name].before:
-                self._identify(self._steps[node.name])
+            step = self._steps[node.name] = Ongoing(node, row, [before.name for before in node.depends()])
+            self._frontier.add(node.name, position, step.before)
+            if not step.before:  # what others give is told in transactions; what it reads now is read before them
+                self._identities.identify(step)
         self._shelf.store.flush()
         with self._transaction() as (tx, known):
             journal.bury(tx)
@@ -116,7 +135,7 @@ class Driver:
 
     def _settle(self, finished: list[tuple[Ongoing, Outcome]]) -> None:
         """Record what came to an end and what may begin by it, in one transaction."""
-        if not finished and not self._waiting:
+        if not finished and not self._waiting and not self._frontier:
             return
         if any(outcome.facts for _, outcome in finished):
             self._ingest()
@@ -129,122 +148,77 @@ class Driver:
         self._launch(launched)
 
     def _advance(self, tx: Tx, known: Tx) -> list[Ongoing]:
-        """Adopt what the memo knows; the steps that must be executed now. In call order, so one pass finds all."""
-        launched: list[Ongoing] = []
-        for step in self._steps.values():
-            if step.row.status != "pending" or not self._ready(step) or step.node.kind == "effect" or self._failure:
+        """Take what is ready as far as it goes without being executed; the steps that must be executed now."""
+        if self._failure:
+            return []
+        self._turn += 1
+        for _ in range(_AT_ONCE):
+            name = self._frontier.take()
+            if name is None:
+                break
+            self._meet(tx, known, self._steps[name])
+        for step in self._waiting.values():
+            heapq.heappush(self._unknown, (step.row.position, step.node.name))
+        self._waiting.clear()
+        return self._begun(tx, known)
+
+    def _meet(self, tx: Tx, known: Tx, step: Ongoing) -> None:
+        """A step has all that it takes: adopt it where the memo knows it, else have it executed when there is room."""
+        if step.node.kind == "effect":
+            heapq.heappush(self._effects, (step.row.position, step.node.name))
+            return
+        if not step.row.key:
+            self._identities.identify(step)
+        step.asked = self._turn
+        if not self._adopted(tx, known, step):
+            heapq.heappush(self._unknown, (step.row.position, step.node.name))
+
+    def _begun(self, tx: Tx, known: Tx) -> list[Ongoing]:
+        """The steps that begin now; what another run has come to know since the memo was asked is adopted instead."""
+        begun: list[Ongoing] = []
+        while self._unknown and len(self._running) + len(begun) < self._executor.capacity:
+            step = self._steps[heapq.heappop(self._unknown)[1]]
+            if step.asked != self._turn and self._adopted(tx, known, step):
                 continue
-            if not step.row.key:
-                self._identify(step)
-            room = len(self._running) + len(launched) < self._executor.capacity
-            if step.asked and not room:
-                continue
-            cached = self._caches(step) and memo.find(known, step.row.key)
-            step.asked = True
-            if cached:
-                self._adopt(tx, step, cached, "cached")
-            elif not room:
-                continue
-            elif step.not_before <= time.monotonic() and (
-                not self._caches(step) or memo.claim(known, step.row.key, step.row.id)
+            if step.not_before <= time.monotonic() and (
+                not step.caches or memo.claim(known, step.row.key, step.row.id)
             ):
                 started = {"status": "running", "started": tx.now, "attempts": step.row.attempts + 1}
                 step.row = msgspec.structs.replace(step.row, **started)
                 step.owner = step.row.id if step.row.attempts == 1 else f"{step.row.id}#{step.row.attempts}"
-                journal.write(tx, step.row, step.owner, [], [])
-                launched.append(step)
-            if step.row.status == "pending":
-                self._waiting[step.node.name] = step
+                self._write(step)
+                begun.append(step)
             else:
-                self._waiting.pop(step.node.name, None)
-        return launched
+                self._waiting[step.node.name] = step
+        return begun
 
     def _launch(self, steps: list[Ongoing]) -> None:
-        for step in self._steps.values():
+        moved, self._moved = self._moved, []
+        for step in moved:
             self._report(step)
         for step in steps:
             function = None if step.node.step is None else step.node.step.function
-            self._running[self._executor.submit(self._task(step), function)] = step
+            task = self._identities.task(step, elsewhere=self._executor.elsewhere)
+            self._running[self._executor.submit(task, function)] = step
 
     def _finished(self) -> list[tuple[Ongoing, Outcome]]:
-        """The steps that came to an end; waits a moment where none has."""
+        """The steps that came to an end; waits a moment where none has and nothing else is to be done."""
         if not self._running:
-            if self._waiting:
+            if self._waiting and not self._frontier:
                 memo.await_landing(_POLL_SECONDS)
             return []
-        patience = _POLL_SECONDS if self._waiting else _LOOK_SECONDS
+        patience = 0.0 if self._frontier else _POLL_SECONDS if self._waiting else _LOOK_SECONDS
         done, _ = concurrent.futures.wait(self._running, patience, concurrent.futures.FIRST_COMPLETED)
         return [(self._running.pop(future), future.result()) for future in done]
 
     def _over(self) -> bool:
-        if self._running:
-            return False
-        open_steps = [step for step in self._steps.values() if step.row.status in {"pending", "running"}]
-        return not open_steps or self._failure is not None
+        return not self._running and (self._failure is not None or self._over_count == len(self._steps))
 
     # -- single steps ------------------------------------------------------------------------------------------------
-
-    def _ready(self, step: Ongoing) -> bool:
-        return all(name in self._outputs for name in step.before)
 
     def _ingest(self) -> None:
         """Take over what steps recorded, into the catalog of the memo: a fork adopts steps, it does not own them."""
         ingest(self._memo.catalog, self._workspace / "spool" / "metrics")
-
-    def _caches(self, step: Ongoing) -> bool:
-        return step.node.step is None or step.node.step.options.cache
-
-    def _identify(self, step: Ongoing) -> None:
-        """Find the step's arguments and from them its memo key."""
-        node, plan = step.node, self._plan
-        if node.kind == "effect":
-            return
-        if node.kind == "training_set":
-            key = self._training_key(node)
-        else:
-            result = lambda promise: keys.producer(promise, self._outputs)  # noqa: E731 - passed on, not named
-            step.arguments = {name: plan.inputs.argument(value, result) for name, value in node.arguments.items()}
-            if node.kind == "union":
-                key = keys.union_key(step.arguments, plan.inputs)
-            else:
-                key = keys.step_key(node, step.arguments, plan.inputs, plan.codes)
-        inputs = {name: described(value) for name, value in node.arguments.items()}
-        step.row = msgspec.structs.replace(step.row, key=key, inputs=inputs)
-
-    def _training_key(self, node: Node) -> Digest:
-        from mulle import features  # noqa: PLC0415 - start-up time: only pipelines with training sets load polars
-
-        reading = self._plan.readings[node.name]
-        dataset, views = node.arguments["dataset"], node.arguments["views"]
-        spec = features.TrainingSpec(
-            dataset=dataset,
-            manifest=Digest(reading.manifests[dataset.name]),
-            views=tuple((view, Digest(reading.manifests[view.source.name])) for view in views),
-            window=timedelta(seconds=reading.window),
-            as_of=reading.as_of,
-        )
-        return keys.training_key(spec, features.training_inputs(self._shelf.store, spec), self._plan.codes)
-
-    def _task(self, step: Ongoing) -> Task:
-        node = step.node
-        task = Task(
-            step_run=step.row.id,
-            owner=step.owner,
-            name=node.name,
-            module="",
-            attribute="",
-            arguments=step.arguments,
-            outputs=node.outputs,
-            reading=self._plan.readings.get(node.name),
-            union=[node_of(promise).name for _, promise in node.inputs()] if node.kind == "union" else None,
-        )
-        if node.step is None:
-            return task
-        options = node.step.options
-        module, attribute = node.step.reference() if self._executor.elsewhere else ("", "")
-        return msgspec.structs.replace(
-            task, module=module, attribute=attribute, cpus=options.cpus, memory=options.memory, timeout=options.timeout
-        )
 
     def _record(self, tx: Tx, known: Tx, step: Ongoing, outcome: Outcome) -> None:
         self._facts += outcome.facts
@@ -256,23 +230,26 @@ class Driver:
         }
         step.row = msgspec.structs.replace(step.row, **measured)
         if outcome.failure is not None:
-            self._fail(tx, known, step, outcome.failure)
+            self._fail(known, step, outcome.failure)
             return
-        code = {name: str(digest) for name, digest in self._code(step).items()}
-        entry = memo.Entry(outcome.outputs, step.row.id, step.owner, step.row.seconds, step.row.cpu_seconds, code)
+        entry = memo.Entry(outcome.outputs, step.row.id, step.owner, step.row.seconds, step.row.cpu_seconds)
         counts = entry
-        if self._caches(step) and self._unchanged(step):
-            counts = memo.commit(known, step.row.key, step.node.name, entry)
+        if step.caches and self._identities.unchanged(step):
+            counts = memo.commit(known, step.row.key, step.node.name, entry, self._identities.parts(step))
         else:
             memo.release(known, step.row.key, step.row.id)
         self._adopt(tx, step, counts, "executed")
 
-    def _unchanged(self, step: Ongoing) -> bool:
-        """Whether the code is still what the key was made of; if not, it is not known which of the two has run."""
-        return step.node.step is None or self._plan.codes.of(step.node.step.function).holds()
-
-    def _code(self, step: Ongoing) -> Mapping[str, str]:
-        return {} if step.node.step is None else self._plan.codes.of(step.node.step.function).parts
+    def _adopted(self, tx: Tx, known: Tx, step: Ongoing) -> bool:
+        """Take a step's outputs from the memo, if it knows them and they are there; what is lost is forgotten."""
+        entry = memo.find(known, step.row.key) if step.caches else None
+        if entry is None:
+            return False
+        if not all(there(ref, self._shelf) for ref in entry.outputs):
+            memo.forget(known, step.row.key)
+            return False
+        self._adopt(tx, step, entry, "cached")
+        return True
 
     def _adopt(self, tx: Tx, step: Ongoing, entry: memo.Entry, status: StepStatus) -> None:
         """The step is over: its outputs are those of the entry."""
@@ -282,19 +259,19 @@ class Driver:
         state = {"status": status, "origin": entry.step_run, "outputs": outputs, "ended": tx.now}
         step.row = msgspec.structs.replace(step.row, started=step.row.started or tx.now, **state)
         step.owner = entry.owner
-        journal.write(tx, step.row, entry.owner, self._reads(step), self._uses(step.node))
+        self._leave(step, self._identities.reads(step))
 
-    def _reads(self, step: Ongoing) -> list[tuple[str, str]]:
-        """The versions that it read, each with the partition that it read of it, or ""."""
-        if step.node.kind == "training_set":
-            return [(self._plan.heads[name].ref, "") for name in self._plan.readings[step.node.name].manifests]
-        found = (each for argument in step.arguments.values() for each in versions_in(argument))
-        return [(each.name, each.key if isinstance(each, Partition) else "") for each in found]
+    def _leave(self, step: Ongoing, reads: list[tuple[str, str]]) -> None:
+        """The step is over; those that took nothing else that is missing are ready by it."""
+        self._write(step, reads, [self._steps[name].row.id for name in step.before])
+        self._over_count += 1
+        self._frontier.over(step.node.name)
 
-    def _uses(self, node: Node) -> list[str]:
-        return [self._steps[name].row.id for name in self._steps[node.name].before]
+    def _write(self, step: Ongoing, reads: list[tuple[str, str]] | None = None, uses: list[str] | None = None) -> None:
+        self._lines[step.node.name] = journal.Line(step.row, step.owner, reads or [], uses or [])
+        self._moved.append(step)
 
-    def _fail(self, tx: Tx, known: Tx, step: Ongoing, failure: Failure) -> None:
+    def _fail(self, known: Tx, step: Ongoing, failure: Failure) -> None:
         retries = 0 if step.node.step is None else step.node.step.options.retries
         memo.release(known, step.row.key, step.row.id)
         if step.row.attempts <= retries and not failure.final:
@@ -305,46 +282,45 @@ class Driver:
         else:
             step.row = msgspec.structs.replace(step.row, status="failed", error=text(failure))
             self._failure = self._failure or (step, failure)
-        journal.write(tx, step.row, step.owner, [], [])
+            self._over_count += 1
+        self._write(step)
 
     # -- effects -----------------------------------------------------------------------------------------------------
 
     def _perform_effects(self) -> None:
-        for step in self._steps.values():
-            if step.node.kind == "effect" and step.row.status == "pending" and self._ready(step) and not self._failure:
-                self._perform_effect(step)
-                self._report(step)
+        while self._effects and not self._failure:
+            step = self._steps[heapq.heappop(self._effects)[1]]
+            self._perform_effect(step)
+            self._launch([])
 
     def _perform_effect(self, step: Ongoing) -> None:
         began = time.perf_counter()
-        ids = {name: each.row.origin or each.row.id for name, each in self._steps.items()}
+        ids = {name: self._steps[name].row.origin or self._steps[name].row.id for name in step.before}
         context = effects.Context(self._outputs, ids, self._plan.heads, self._catalog, self._shelf, self._run)
         try:
             done = effects.begin(step.node, context)
         except Exception as error:  # noqa: BLE001 - a failure of the step, told as such
-            with self._transaction() as (tx, known):
-                self._fail(tx, known, step, explain(error))
+            with self._transaction() as (_, known):
+                self._fail(known, step, explain(error))
             return
         with self._transaction() as (tx, _):
             version, new = done(tx)
             self._versions += [version] if step.node.effect == "register" else []
             self._outputs[step.node.name] = []
-            state = {
-                "status": "executed" if new else "cached",
-                "started": tx.now,
-                "ended": tx.now,
-                "origin": step.row.id,
-            }
+            status = "executed" if new else "cached"
+            state = {"status": status, "started": tx.now, "ended": tx.now, "origin": step.row.id}
             inputs = {name: described(value) for name, value in step.node.arguments.items()}
             seconds = time.perf_counter() - began
             step.row = msgspec.structs.replace(step.row, **state, inputs=inputs, outputs=[version], seconds=seconds)
-            journal.write(tx, step.row, step.row.id, [], self._uses(step.node))
+            step.owner = step.row.id
+            self._leave(step, [])
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def _check_cancelled(self) -> None:
-        if not self._running and not self._waiting:
+        if time.monotonic() - self._looked < _POLL_SECONDS:
             return
+        self._looked = time.monotonic()
         with self._catalog.read() as tx:
             if not runs.cancel_requested(tx, self._run):
                 return
@@ -368,6 +344,7 @@ class Driver:
         if not self._run:
             return
         with self._transaction() as (tx, known):
+            self._lines.clear()  # of a transaction that came to nothing
             for step in self._steps.values():
                 memo.release(known, step.row.key, step.row.id)
             journal.abandon(tx, self._run, text)
@@ -393,14 +370,15 @@ class Driver:
         if self._tell is None or step.reported == step.row.status:
             return
         step.reported = step.row.status
-        over = sum(each.row.status in {"executed", "cached", "failed"} for each in self._steps.values())
-        self._tell(Progress(self._run, step.node.name, step.row.status, over, len(self._steps)))
+        self._tell(Progress(self._run, step.node.name, step.row.status, self._over_count, len(self._steps)))
 
     @contextmanager
     def _transaction(self) -> Iterator[tuple[Tx, Tx]]:
         """A transaction on the catalog and one on the memo, which are the same where the memo lies in the catalog."""
         with self._catalog.write() as tx, self._memo.within(self._catalog, tx) as known:
             yield tx, known
+            journal.write(tx, self._run, self._lines.values())
+        self._lines.clear()
 
 
 def _step_result(step: Ongoing) -> StepResult:

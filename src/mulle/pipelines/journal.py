@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import select, update
@@ -34,31 +34,42 @@ def begin_graph(tx: Tx, run: str, graph: Graph) -> None:
     tx.execute(insert(run_graph).values(run=run, nodes=nodes, edges=msgspec.to_builtins(graph.edges())))
 
 
-def write(tx: Tx, row: StepRun, owner: str, reads: Sequence[tuple[str, str]], uses: Sequence[str]) -> None:
-    """Record the state of a step run, and when it is over, where its outputs came from.
+class Line(NamedTuple):
+    """The state of a step run to be recorded, and when it is over, where its outputs came from."""
 
-    Args:
-        tx: the transaction.
-        row: the step run.
-        owner: whose metrics and artifacts belong to it.
-        reads: names of dataset versions that it read (`flights@3`), each with the partition of it that it read, or "".
-        uses: ids of the step runs whose outputs it took.
-    """
-    tx.execute(_WRITE, {**msgspec.structs.asdict(row), "owner": owner})
-    if row.status not in {"executed", "cached"}:
+    row: StepRun
+    owner: str
+    """Whose metrics and artifacts belong to it."""
+    reads: Sequence[tuple[str, str]] = ()
+    """Names of dataset versions that it read (`flights@3`), each with the partition of it that it read, or ""."""
+    uses: Sequence[str] = ()
+    """Ids of the step runs whose outputs it took."""
+
+
+def write(tx: Tx, run: str, lines: Collection[Line]) -> None:
+    """Record step runs of a run: each once, in its last state."""
+    if not lines:
         return
-    name = f"step_run:{row.id}"
+    tx.execute(_WRITE, [{**msgspec.structs.asdict(line.row), "owner": line.owner} for line in lines])
+    over = [line for line in lines if line.row.status in {"executed", "cached"}]
+    for line in over:
+        _relate(tx, line)
+    runs.link(tx, run, [line.owner for line in over])
+
+
+def _relate(tx: Tx, line: Line) -> None:
+    """Where the outputs of a step that is over came from."""
+    row, name = line.row, f"step_run:{line.row.id}"
     tx.node("step_run", name, row.key or digest_value([row.name, row.outputs]))  # an effect is known by what it did
     tx.edge(f"run:{row.run}", name, "executed" if row.status == "executed" else "reused")
     if row.origin != row.id:
         # the original may have run in a fork, whose nodes are not here; what it computed has the same key
         tx.node("step_run", f"step_run:{row.origin}", row.key)
         tx.edge(name, f"step_run:{row.origin}", "reuses")
-    for used in uses:
+    for used in line.uses:
         tx.edge(name, f"step_run:{used}", "input")
-    for read, partition in reads:
+    for read, partition in line.reads:
         tx.edge(name, f"dataset:{read}", f"read {partition}".rstrip())
-    runs.link(tx, row.run, [owner])
 
 
 def abandon(tx: Tx, run: str, error: str) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import platform
-import sys
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +12,16 @@ import msgspec
 
 from mulle.data.definition import Dataset
 from mulle.data.partitions import Partition as DataPartition
-from mulle.errors import UsageError
+from mulle.errors import PipelineError, UsageError
+from mulle.hashing import digest_file
 from mulle.hashing.code import CodeDigest, code_digest
 from mulle.hashing.value import digest_value
 from mulle.pipelines import values
 from mulle.pipelines.graph import Node, index_of, node_of
-from mulle.pipelines.model import ValueRef
+from mulle.pipelines.model import Options, ValueRef
+from mulle.pipelines.parts import PLACE, Code, Parts, brief, shown
 from mulle.pipelines.promise import Promise
-from mulle.pipelines.task import Argument, Items, Partition, Plain, Stored, Version
+from mulle.pipelines.task import Argument, Items, Partition, Plain, Reading, Stored, Version
 from mulle.types import Digest
 
 if TYPE_CHECKING:
@@ -30,21 +31,45 @@ if TYPE_CHECKING:
 SALT = 1
 """Grows when a step of the same code and inputs must be computed anew: a change in how mulle runs steps."""
 
-_PLATFORM = f"{sys.platform}-{platform.machine()}"
+_PLATFORM = PLACE["platform"]
 
 
 class Codes:
-    """Code digests for one run, each function's computed once."""
+    """What the steps of one run are beside their inputs: their code, and what they declare to read; looked at once."""
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = roots
         self._known: dict[Any, CodeDigest] = {}
+        self._told: dict[Any, Code] = {}
+        self._settings: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, str]] = {}
 
     def of(self, function: Callable[..., Any]) -> CodeDigest:
         """The code of a function or class and of all it reaches."""
         if function not in self._known:
             self._known[function] = code_digest(function, self._roots)
         return self._known[function]
+
+    def told(self, function: Callable[..., Any]) -> Code:
+        """The same as the memo keeps it."""
+        if function not in self._told:
+            found = self.of(function)
+            reached = {name: brief(digest) for name, digest in found.parts.items()}
+            self._told[function] = Code(found.digest, reached, found.distributions)
+        return self._told[function]
+
+    def settings(self, options: Options) -> dict[str, str]:
+        """The digests of the environment variables and files that a step declares; a variable that is not set has "".
+
+        Raises:
+            PipelineError: there is no such file.
+        """
+        declared = (options.environ, options.files)
+        if declared not in self._settings:
+            found = {f"environ {name}": _variable(name) for name in options.environ}
+            for pattern in options.files:
+                found |= {f"file {name}": digest for name, digest in _files(self._roots[0], pattern)}
+            self._settings[declared] = found
+        return self._settings[declared]
 
     def named(self, name: str) -> Digest | str:
         """The code of `module:qualname`, which a pickled value refers to; a text where it is gone."""
@@ -114,13 +139,44 @@ class Inputs:
         items = [self.identity(item) for item in argument.items]
         return [argument.kind, argument.keys, items]  # a dict's order counts: the step may iterate over it
 
+    def told(self, argument: Argument) -> str:
+        """The same in a few words, to be compared with later ones."""
+        if isinstance(argument, Stored):
+            return f"value {brief(digest_value(self.identity(argument)))}"
+        if isinstance(argument, Version):
+            head = self._heads[argument.name.partition("@")[0]]
+            return f"table {head.ref} {brief(head.logical)}"
+        if isinstance(argument, Partition):
+            return f"partition {argument.key} {brief(argument.digest)}"
+        if isinstance(argument, Plain):
+            value = msgspec.msgpack.decode(argument.data)
+            return shown(f"{value!r}", digest_value(argument.data))
+        texts = [self.told(item) for item in argument.items]
+        told = f"[{', '.join(texts)}]"
+        if argument.kind == "dict":
+            told = f"{{{', '.join(f'{key!r}: {text}' for key, text in zip(argument.keys, texts, strict=True))}}}"
+        return shown(told, digest_value(self.identity(argument)))
+
 
 def step_key(node: Node, arguments: Mapping[str, Argument], inputs: Inputs, codes: Codes) -> Digest:
     """The memo key of a step."""
     assert node.step is not None
     given = {name: inputs.identity(argument) for name, argument in arguments.items()}
     code = codes.of(node.step.function).digest
-    return digest_value(["step", SALT, _PLATFORM, code, given, node.outputs])
+    settings = codes.settings(node.step.options)
+    declared = [settings] if settings else []
+    return digest_value(["step", SALT, _PLATFORM, code, given, node.outputs, *declared])
+
+
+def step_parts(node: Node, arguments: Mapping[str, Argument], inputs: Inputs, codes: Codes) -> Parts:
+    """What the key of a step, or of a union, is made of."""
+    given = {name: inputs.told(argument) for name, argument in arguments.items()}
+    settings = {**PLACE, "format": str(SALT)}
+    if node.step is None:
+        return Parts(f"mulle:{node.kind}", inputs=given, settings=settings)
+    function = node.step.function
+    name = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', node.step.name)}"
+    return Parts(name, codes.told(function), given, codes.settings(node.step.options) | settings)
 
 
 def training_key(spec: Any, parts: Mapping[str, Sequence[str]], codes: Codes) -> Digest:
@@ -138,9 +194,46 @@ def training_key(spec: Any, parts: Mapping[str, Sequence[str]], codes: Codes) ->
     return digest_value(["training_set", SALT, rows, outcomes, views, code, read, spec.window, spec.as_of])
 
 
+def training_parts(node: Node, heads: Mapping[str, DatasetVersion], reading: Reading, codes: Codes) -> Parts:
+    """What the key of a training set is made of."""
+    dataset, views = node.arguments["dataset"], node.arguments["views"]
+    read = {name: f"table {heads[name].ref} {brief(heads[name].logical)}" for name in reading.manifests}
+    given = {**read, "window": f"{reading.window:g} s", "as_of": reading.as_of.isoformat()}
+    told = [codes.told(view.function) for view in views]
+    code = Code(
+        digest_value([each.digest for each in told]),
+        {name: digest for each in told for name, digest in each.reached.items()},
+        {name: version for each in told for name, version in each.packages.items()},
+    )
+    return Parts(f"training_set:{dataset.name}", code, given, {"format": str(SALT)})
+
+
 def union_key(arguments: Mapping[str, Argument], inputs: Inputs) -> Digest:
     """The memo key of a union: what is united, in order."""
     return digest_value(["union", SALT, {name: inputs.identity(argument) for name, argument in arguments.items()}])
+
+
+def _variable(name: str) -> str:
+    """The beginning of the digest of an environment variable: what it holds may be a secret."""
+    value = os.environ.get(name)
+    return "" if value is None else brief(digest_value(["environ", name, value]))
+
+
+def _files(root: Path, pattern: str) -> list[tuple[str, str]]:
+    """The files that a declared path or pattern means, below the project's folder, with their digests."""
+    given = Path(pattern).expanduser()
+    if given.is_absolute():
+        found = [given] if given.is_file() else []
+    else:
+        found = sorted(path for path in root.glob(pattern) if path.is_file())
+    if not found:
+        raise PipelineError(
+            f"there is no file '{pattern}'",
+            cause=f"a step declares that it reads it, in {root}",
+            cure="write it, or mend @mulle.step(files=[…])",
+        )
+    named = ((path, path.relative_to(root) if path.is_relative_to(root) else path) for path in found)
+    return [(name.as_posix(), brief(digest_file(path))) for path, name in named]
 
 
 def producer(promise: Promise, outputs: Mapping[str, Sequence[ValueRef]]) -> Stored:

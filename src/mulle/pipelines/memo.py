@@ -12,7 +12,8 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mulle.pipelines.model import ValueRef
-from mulle.pipelines.tables import flight, memo
+from mulle.pipelines.parts import Parts
+from mulle.pipelines.tables import flight, memo, memo_code
 from mulle.tracking.model import Process
 from mulle.tracking.process import lives, this_process
 
@@ -25,6 +26,8 @@ _HOLDER = select(flight).where(flight.c.key == bindparam("wanted"))
 _CLAIM = insert(flight)
 _RELEASE = delete(flight).where(flight.c.key == bindparam("wanted"), flight.c.step_run == bindparam("mine"))
 _COMMIT = insert(memo).on_conflict_do_nothing()
+_TELL = insert(memo_code).on_conflict_do_nothing()
+_FORGET = delete(memo).where(memo.c.key == bindparam("wanted"))
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -35,7 +38,9 @@ class Entry(msgspec.Struct, frozen=True):
     owner: str
     seconds: float
     cpu_seconds: float
-    code: dict[str, str]
+
+
+UNKNOWN = Parts()
 
 
 class Memo:
@@ -79,7 +84,7 @@ def find(tx: Tx, key: str) -> Entry | None:
     if row is None:
         return None
     refs = msgspec.convert(row.outputs, list[ValueRef])
-    return Entry(refs, row.step_run, row.owner, row.seconds, row.cpu_seconds, row.code)
+    return Entry(refs, row.step_run, row.owner, row.seconds, row.cpu_seconds)
 
 
 def claim(tx: Tx, key: str, step_run: str) -> bool:
@@ -107,13 +112,29 @@ def release(tx: Tx, key: str, step_run: str) -> None:
     tx.execute(_RELEASE, {"wanted": key, "mine": step_run})
 
 
-def commit(tx: Tx, key: str, name: str, entry: Entry) -> Entry:
-    """Enter what was computed; the entry that counts, which is an earlier one where there is one."""
+def commit(tx: Tx, key: str, name: str, entry: Entry, parts: Parts = UNKNOWN) -> Entry:
+    """Enter what was computed, and what its key was made of; the entry that counts, an earlier one where there is one.
+
+    Args:
+        tx: the transaction.
+        key: the memo key.
+        name: the step's name in its graph.
+        entry: what was computed.
+        parts: what the key was made of; without it a later plan cannot tell what changed since.
+    """
     row: Mapping[str, Any] = {"key": key, "name": name, "at": tx.now, **msgspec.to_builtins(entry)}
-    done = tx.execute(_COMMIT, row)
+    made = {"function": parts.function, "code": parts.code.digest, "inputs": parts.inputs, "settings": parts.settings}
+    done = tx.execute(_COMMIT, {**row, **made})
     release(tx, key, entry.step_run)
     if done.rowcount:
+        if parts.code.digest:
+            tx.execute(_TELL, msgspec.to_builtins(parts.code))
         return entry
     found = find(tx, key)
     assert found is not None
     return found
+
+
+def forget(tx: Tx, key: str) -> None:
+    """Drop an entry whose outputs are lost: the step is computed anew."""
+    tx.execute(_FORGET, {"wanted": key})

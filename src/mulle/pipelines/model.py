@@ -12,7 +12,8 @@ from mulle.errors import StepFailedError
 NodeKind = Literal["step", "training_set", "map", "union", "effect"]
 """A `map` is in a trace only: it becomes a step for each item when the run begins."""
 Ending = Literal["succeeded", "failed", "cancelled"]
-StepStatus = Literal["pending", "running", "executed", "cached", "failed", "cancelled"]
+StepStatus = Literal["pending", "running", "executed", "cached", "skipped", "failed", "cancelled"]
+"""A step is `skipped` when it belongs to a branch that was not taken, or to a round that was not needed."""
 
 
 class ValueRef(msgspec.Struct, frozen=True):
@@ -28,7 +29,7 @@ class ValueRef(msgspec.Struct, frozen=True):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What a step asks for. None of it changes what the step computes."""
+    """What a step asks for, and what it reads beside its inputs. Only the latter changes what the step computes."""
 
     cpus: int = 1
     memory: int = 0
@@ -37,6 +38,10 @@ class Options(msgspec.Struct, frozen=True):
     """Seconds; 0: none."""
     retries: int = 0
     cache: bool = True
+    environ: tuple[str, ...] = ()
+    """Names of environment variables that it reads."""
+    files: tuple[str, ...] = ()
+    """Paths and patterns, below the project's folder, of files that it reads."""
 
 
 class StepRun(msgspec.Struct, frozen=True, kw_only=True):

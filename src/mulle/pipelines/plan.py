@@ -29,7 +29,7 @@ class Plan:
     project_version: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Ongoing:
     """A node of the run on its way."""
 
@@ -41,6 +41,11 @@ class Ongoing:
     owner: str = ""
     worth: float = 0.0
     not_before: float = 0.0
-    asked: bool = False
-    """The memo was asked and does not know it; it is asked again right before the step would begin."""
+    asked: int = 0
+    """The turn in which the memo was asked; it is asked again in the turn in which the step would begin."""
     reported: StepStatus = "pending"
+
+    @property
+    def caches(self) -> bool:
+        """Whether its outputs may be taken from the memo, and are entered there."""
+        return self.node.step is None or self.node.step.options.cache

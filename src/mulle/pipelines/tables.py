@@ -44,14 +44,29 @@ memo = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("name", Text, nullable=False),
+    Column("function", Text, nullable=False),
     Column("outputs", Json, nullable=False),
     Column("step_run", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("cpu_seconds", Float, nullable=False),
-    Column("code", Json, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("inputs", Json, nullable=False),
+    Column("settings", Json, nullable=False),
     Column("at", Instant, nullable=False),
+    Index("memo_name", "name", "at"),
+    Index("memo_function", "function", "at"),
 )
+"""`code`, `inputs` and `settings` are what the key was made of, to tell what changed since."""
+
+memo_code = Table(
+    "memo_code",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("reached", Json, nullable=False),
+    Column("packages", Json, nullable=False),
+)
+"""Codes that memo keys were made of, each once: what they reach, and the distributions that they import."""
 
 flight = Table(
     "memo_flight",

@@ -17,12 +17,15 @@ import msgspec
 from mulle.access import Signer
 from mulle.errors import PipelineError
 from mulle.hashing.sources import project_file
+from mulle.hashing.tree import children
 from mulle.pipelines.model import ValueRef
 from mulle.store import ObjectStore, get_tree, put_tree
 from mulle.types import Digest
 
 _SCALARS = (bool, int, float, str, bytes, type(None))
 _LARGEST = 1 << 63
+_TREES = {"model", "file", "folder"}
+_LOOKED_AT = 100
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,27 @@ def encode(value: Any, shelf: Shelf) -> ValueRef:
 def decode(ref: ValueRef, shelf: Shelf) -> Any:
     """The value again: an equal one, not the same object."""
     return _BY_NAME[ref.codec].decode(ref, shelf)
+
+
+def there(ref: ValueRef, shelf: Shelf) -> bool:
+    """Whether the value is in the store: its object, or its tree with all that is in it."""
+    if ref.codec not in _TREES:
+        return shelf.store.has(_digest(ref))
+    waiting, counted = [_digest(ref)], 0
+    while waiting:
+        counted += len(waiting)
+        if not all(map(shelf.store.has, waiting)):
+            return False
+        if counted > _LOOKED_AT:  # a large tree is as whole as its beginning: gc takes all of it or nothing
+            return True
+        nodes, waiting = waiting, []
+        for node in nodes:
+            for child in children(shelf.store.get(node)):
+                if child.is_node:
+                    waiting.append(child.digest)
+                elif not shelf.store.has(child.digest):
+                    return False
+    return True
 
 
 def _object(name: str, data: bytes, shelf: Shelf, code: list[str] | None = None, seal: str = "") -> ValueRef:

@@ -171,14 +171,26 @@ def upgrade() -> None:
         "memo",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("function", sa.Text(), nullable=False),
         sa.Column("outputs", sa.Text(), nullable=False),
         sa.Column("step_run", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("cpu_seconds", sa.Float(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("inputs", sa.Text(), nullable=False),
+        sa.Column("settings", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_index("memo_function", "memo", ["function", "at"], unique=False)
+    op.create_index("memo_name", "memo", ["name", "at"], unique=False)
+    op.create_table(
+        "memo_code",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("reached", sa.Text(), nullable=False),
+        sa.Column("packages", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
         "memo_flight",
@@ -536,6 +548,9 @@ def downgrade() -> None:
     op.drop_index("metric_chunk_owner", table_name="metric_chunk")
     op.drop_table("metric_chunk")
     op.drop_table("memo_flight")
+    op.drop_table("memo_code")
+    op.drop_index("memo_name", table_name="memo")
+    op.drop_index("memo_function", table_name="memo")
     op.drop_table("memo")
     op.drop_table("ledger_cursor")
     op.drop_index("firing_status", table_name="firing")
