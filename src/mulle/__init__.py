@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mulle.features import feature_view
     from mulle.flavors import Model
     from mulle.monitoring import drift, monitor, outliers, quality, staleness
-    from mulle.pipelines import commit, map, pipeline, register, step, training_set, union  # noqa: A004 - mulle.map
+    from mulle.pipelines import checkpoint, commit, map, pipeline, register, step, training_set, union  # noqa: A004 - mulle.map
     from mulle.registry import evaluate
     from mulle.stats import Report, Schema, column, outcome
     from mulle.tracking import log_artifact, log_metric, log_param, start_run
@@ -65,7 +65,7 @@ _HOMES = {
     "mulle.features": ["feature_view"],
     "mulle.flavors": ["Model"],
     "mulle.monitoring": ["drift", "monitor", "outliers", "quality", "staleness"],
-    "mulle.pipelines": ["commit", "map", "pipeline", "register", "step", "training_set", "union"],
+    "mulle.pipelines": ["checkpoint", "commit", "map", "pipeline", "register", "step", "training_set", "union"],
     "mulle.registry": ["evaluate"],
     "mulle.stats": ["Report", "Schema", "column", "outcome"],
     "mulle.tracking": ["log_artifact", "log_metric", "log_param", "start_run"],
@@ -84,6 +84,7 @@ __all__ = [
     "at_least",
     "better_than_champion",
     "canary",
+    "checkpoint",
     "column",
     "commit",
     "dataset",

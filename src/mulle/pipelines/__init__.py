@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mulle.pipelines.definition import Pipeline, Step, pipeline, step
 
 if TYPE_CHECKING:
+    from mulle.pipelines import checkpoint
     from mulle.pipelines.builtin import commit, map, register, training_set, union  # noqa: A004 - mulle.map
     from mulle.pipelines.controller import Controller
     from mulle.pipelines.memo import Memo
@@ -27,12 +28,15 @@ _HOMES = {
     "union": "builtin",
 }
 
+_MODULES = {"checkpoint"}
+
 __all__ = [
     "Controller",
     "Memo",
     "Pipeline",
     "RunService",
     "Step",
+    "checkpoint",
     "commit",
     "map",
     "pipeline",
@@ -44,6 +48,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"mulle.pipelines.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'mulle.pipelines' has no attribute '{name}'")
     value = getattr(importlib.import_module(f"mulle.pipelines.{_HOMES[name]}"), name)

@@ -138,6 +138,7 @@ class Controller:
             inputs=inputs,
             readings={n.name: _reading(n, heads, as_of) for n in traced.nodes if n.kind == "training_set"},
             project_version=self._project.digest,
+            root=self._project.root,
         )
         driver = Driver(
             plan,

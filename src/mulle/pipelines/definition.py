@@ -185,9 +185,12 @@ def step(
     memory: str | int | None = None,
     timeout: str | None = None,
     retries: int = 0,
+    backoff: str = "200ms",
     cache: bool = True,
     environ: Sequence[str] = (),
     files: Sequence[str] = (),
+    env: str = "",
+    image: str = "",
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(
     function: Callable[P, R] | None = None,
@@ -196,9 +199,12 @@ def step(
     memory: str | int | None = None,
     timeout: str | None = None,
     retries: int = 0,
+    backoff: str = "200ms",
     cache: bool = True,
     environ: Sequence[str] = (),
     files: Sequence[str] = (),
+    env: str = "",
+    image: str = "",
 ) -> Step[P, R] | Callable[[Callable[P, R]], Step[P, R]]:
     """Make a function a step.
 
@@ -208,20 +214,25 @@ def step(
         memory: what it may use, as "2GiB".
         timeout: how long it may take, as "10m".
         retries: how often it is tried again after a failure.
+        backoff: the longest pause before the first retry; it doubles with each, up to a minute. Half of it is drawn.
         cache: whether its outputs may be taken from the memo when nothing changed.
         environ: names of the environment variables that it reads; with another value of one it runs again.
         files: paths of the files that it reads, and patterns such as "conf/*.yaml", from the project's folder; with
             another content of one it runs again.
+        env: a lock file below the project's root: the step runs in an environment of its own, with what the file lists.
+        image: an OCI image: the step runs in a container of it.
     """
-    seconds = 0.0 if timeout is None else duration(timeout).total_seconds()
     options = Options(
         cpus=max(1, cpus),
         memory=_size(memory),
-        timeout=seconds,
+        timeout=0.0 if timeout is None else duration(timeout).total_seconds(),
         retries=max(0, retries),
         cache=cache,
+        backoff=duration(backoff).total_seconds(),
         environ=_names("environ", environ),
         files=_names("files", files),
+        env=env,
+        image=image,
     )
     if function is not None:
         return Step(function, options)

@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mulle.pipelines import effects, journal, memo
+from mulle.errors import PipelineError
+from mulle.pipelines import checkpoint, effects, journal, memo
 from mulle.pipelines.describing import described, plain, returned, text, told
+from mulle.pipelines.failing import explain
 from mulle.pipelines.frontier import Frontier
 from mulle.pipelines.identity import Identities
-from mulle.pipelines.model import Ending, Progress, RunResult, StepResult, StepRun, StepStatus, ValueRef
-from mulle.pipelines.perform import explain
+from mulle.pipelines.keeper import Keeper
+from mulle.pipelines.model import Ending, Options, Progress, RunResult, StepResult, StepRun, StepStatus, ValueRef
 from mulle.pipelines.plan import Ongoing, Plan
+from mulle.pipelines.retrying import pause
 from mulle.pipelines.task import Failure, Outcome
 from mulle.pipelines.values import there
 from mulle.store.leases import leasing
 from mulle.tracking import runs
 from mulle.tracking.ingest import ingest
+from mulle.tracking.process import HUNG_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,14 +39,17 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.5
-_BACKOFF_SECONDS = 0.2
-_LONGEST_BACKOFF = 30.0
 _AT_ONCE = 500
 """So many steps at most go on in one transaction: other writers wait for its end."""
+_BURY_SECONDS = 5.0
 
 
 class _CancelledError(Exception):
     """Somebody asked for the run's end."""
+
+
+class _GivenUpError(Exception):
+    """Another process took this one for dead, and has ended the run."""
 
 
 class Driver:
@@ -81,7 +88,8 @@ class Driver:
         """What the transaction that is open writes of steps, by name, when it ends."""
         self._moved: list[Ongoing] = []
         """Steps whose change of state has not been told yet."""
-        self._looked = time.monotonic()
+        self._keeper: Keeper | None = None
+        self._buried_at = 0.0
         self._tell: Callable[[Progress], None] | None = None
 
     @leasing(lambda self, _: self._shelf.store)
@@ -98,6 +106,13 @@ class Driver:
         except _CancelledError:
             self._abort("cancelled", "cancelled")
             return self._result("cancelled", "cancelled")
+        except _GivenUpError:
+            self._cancel_running()
+            raise PipelineError(
+                f"the run {self._run} was given up while this process did not answer",
+                cause=f"nothing was heard of it for {HUNG_SECONDS:g} s, as when it is stopped or the machine sleeps",
+                cure="mulle run: finished steps are not repeated",
+            ) from None
         except KeyboardInterrupt:
             self._abort("cancelled", "interrupted")
             raise
@@ -105,6 +120,8 @@ class Driver:
             self._abort("failed", f"{type(error).__name__}: {error}")
             raise
         finally:
+            if self._keeper is not None:
+                self._keeper.stop()
             memo.abandon(step.row.id for step in self._steps.values())
 
     # -- the turns of the machine ------------------------------------------------------------------------------------
@@ -126,11 +143,14 @@ class Driver:
                 params=plain(self._plan.graph.params),
                 as_of=self._plan.as_of,
                 project_version=self._plan.project_version,
+                beat=time.monotonic(),
             )
             journal.begin_graph(tx, self._run, self._plan.graph)
             for step in self._steps.values():
                 step.row = msgspec.structs.replace(step.row, run=self._run)
             launched = self._advance(tx, known)
+        self._keeper = Keeper(self._catalog, self._run, self._cancel_running)
+        self._keeper.start()
         self._launch(launched)
 
     def _settle(self, finished: list[tuple[Ongoing, Outcome]]) -> None:
@@ -142,9 +162,15 @@ class Driver:
         with self._transaction() as (tx, known):
             for step, outcome in finished:
                 self._record(tx, known, step, outcome)
+            if self._waiting and time.monotonic() - self._buried_at > _BURY_SECONDS:
+                journal.bury(tx)  # what we wait for may be computed by nobody any more
+                self._buried_at = time.monotonic()
             launched = self._advance(tx, known)
         if finished:
             memo.landed()
+        for step, outcome in finished:
+            if outcome.checkpoints and outcome.failure is None:
+                checkpoint.forget(self._shelf, step.row.key)
         self._launch(launched)
 
     def _advance(self, tx: Tx, known: Tx) -> list[Ongoing]:
@@ -227,6 +253,7 @@ class Driver:
             "seconds": outcome.seconds,
             "cpu_seconds": step.row.cpu_seconds + outcome.cpu_seconds,
             "peak_memory": outcome.peak_memory,
+            "samples": outcome.samples,
         }
         step.row = msgspec.structs.replace(step.row, **measured)
         if outcome.failure is not None:
@@ -272,11 +299,13 @@ class Driver:
         self._moved.append(step)
 
     def _fail(self, known: Tx, step: Ongoing, failure: Failure) -> None:
-        retries = 0 if step.node.step is None else step.node.step.options.retries
+        options = Options() if step.node.step is None else step.node.step.options
         memo.release(known, step.row.key, step.row.id)
-        if step.row.attempts <= retries and not failure.final:
-            delay = min(_LONGEST_BACKOFF, _BACKOFF_SECONDS * 2 ** (step.row.attempts - 1))
-            step.not_before = time.monotonic() + delay
+        step.preempted += failure.kind == "Preempted"
+        tried = step.row.attempts - step.preempted
+        if failure.kind == "Preempted" or (tried <= options.retries and not failure.final):
+            wait = 0.0 if failure.kind == "Preempted" else pause(options.backoff, tried, step.row.id)
+            step.not_before = time.monotonic() + wait
             step.row = msgspec.structs.replace(step.row, status="pending", error=failure.message)
             self._waiting[step.node.name] = step
         else:
@@ -318,13 +347,13 @@ class Driver:
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def _check_cancelled(self) -> None:
-        if time.monotonic() - self._looked < _POLL_SECONDS:
-            return
-        self._looked = time.monotonic()
-        with self._catalog.read() as tx:
-            if not runs.cancel_requested(tx, self._run):
-                return
-        raise _CancelledError
+        if self._keeper is not None and self._keeper.cancelled:
+            raise _CancelledError
+
+    def _cancel_running(self) -> None:
+        for step in list(self._steps.values()):
+            if step.row.status == "running":
+                self._executor.cancel(step.row.id)
 
     def _end(self, status: Ending) -> RunResult:
         error = ""
@@ -333,14 +362,13 @@ class Driver:
             error = f"the step '{step.node.name}' failed: {text(failure)}"
         if self._facts:
             self._ingest()
-        with self._catalog.write() as tx:
+        with self._transaction() as (tx, _):
             runs.finish(tx, self._run, status, error)
         return self._result(status, error)
 
     def _abort(self, status: Ending, text: str) -> None:
         """End what still runs and say so in the catalog, as far as that can be done."""
-        for step in self._running.values():
-            self._executor.cancel(step.row.id)
+        self._cancel_running()
         if not self._run:
             return
         with self._transaction() as (tx, known):
@@ -376,6 +404,8 @@ class Driver:
     def _transaction(self) -> Iterator[tuple[Tx, Tx]]:
         """A transaction on the catalog and one on the memo, which are the same where the memo lies in the catalog."""
         with self._catalog.write() as tx, self._memo.within(self._catalog, tx) as known:
+            if self._keeper is not None and not self._keeper.check(tx):
+                raise _GivenUpError
             yield tx, known
             journal.write(tx, self._run, self._lines.values())
         self._lines.clear()

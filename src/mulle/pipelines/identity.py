@@ -80,13 +80,22 @@ class Identities:
             outputs=node.outputs,
             reading=self._plan.readings.get(node.name),
             union=[node_of(promise).name for _, promise in node.inputs()] if node.kind == "union" else None,
+            key=step.row.key,
         )
         if node.step is None:
             return task
         options = node.step.options
-        module, attribute = node.step.reference() if elsewhere else ("", "")
+        away = elsewhere or options.env or options.image
+        module, attribute = node.step.reference() if away else ("", "")
         return msgspec.structs.replace(
-            task, module=module, attribute=attribute, cpus=options.cpus, memory=options.memory, timeout=options.timeout
+            task,
+            module=module,
+            attribute=attribute,
+            cpus=options.cpus,
+            memory=options.memory,
+            timeout=options.timeout,
+            env=str(self._plan.root / options.env) if options.env else "",
+            image=options.image,
         )
 
     def _training_key(self, node: Node) -> Digest:

@@ -11,48 +11,105 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mulle.pipelines.perform import Bench, captured, perform
+from mulle.errors import PipelineError
+from mulle.pipelines import interrupting
+from mulle.pipelines.interrupting import Interrupted, Interruptible
+from mulle.pipelines.perform import Bench, announce, captured, perform
 from mulle.pipelines.task import Failure, Outcome, Task
 from mulle.spool import SpoolWriter
 
 if TYPE_CHECKING:
     from mulle.clock import Clock
     from mulle.definitions import Definitions
+    from mulle.pipelines.executor import Executor
     from mulle.pipelines.values import Shelf
 
 
 class InProcess:
-    """An executor that performs a task when it is submitted. A timeout is found out afterwards: nothing is killed."""
+    """An executor that performs a task when it is submitted.
+
+    A task that takes too long or is cancelled is interrupted where it runs Python code or waits, and the processes that
+    it started are killed. Tasks with an environment or image of their own run in a worker all the same.
+    """
 
     capacity = 1
     elsewhere = False
 
-    def __init__(self, shelf: Shelf, clock: Clock, workspace: Path, definitions: Callable[[], Definitions]) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        clock: Clock,
+        workspace: Path,
+        definitions: Callable[[], Definitions],
+        away: Callable[[], Executor] | None = None,
+    ) -> None:
+        """Wire it; `away` makes the executor of tasks that cannot run in this process."""
         self._clock = clock
+        self._make_away = away
+        self._away: Executor | None = None
+        self._call: tuple[str, Interruptible] | None = None
         self._spool_dir = workspace / "spool" / "metrics"
         self._writer: SpoolWriter | None = None
         self._lock = threading.RLock()
         self._bench = Bench(shelf, clock, workspace / "logs", self._spool, definitions)
 
     def submit(self, task: Task, function: Callable[..., Any] | None) -> Future[Outcome]:
+        if task.env or task.image:
+            return self._elsewhere().submit(task, None)
         future: Future[Outcome] = Future()
         with self._lock, captured(self._bench.logs / f"{task.step_run}.log") as log:
-            outcome = perform(task, self._bench, function)
-            if task.timeout and outcome.seconds > task.timeout and outcome.failure is None:
-                outcome = msgspec.structs.replace(outcome, outputs=[], failure=timed_out(task))
+            announce(task)
+            outcome = self._perform(task, function)
             if outcome.failure is not None:
                 log.write(outcome.failure.trace)
         future.set_result(outcome)
         return future
 
     def cancel(self, step_run: str) -> None:
-        """Nothing to do: a submitted task is over."""
+        call = self._call
+        if call is not None and call[0] == step_run:
+            call[1].interrupt("Cancelled")
+        if self._away is not None:
+            self._away.cancel(step_run)
 
     def close(self) -> None:
+        if self._away is not None:
+            self._away.close()
         with self._lock:
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+
+    def _perform(self, task: Task, function: Callable[..., Any] | None) -> Outcome:
+        interrupting.listen()
+        call = Interruptible()
+        self._call = (task.step_run, call)
+        try:
+            with call:
+                if task.timeout:
+                    call.after(task.timeout, "TimeoutError")
+                outcome = perform(task, self._bench, function)
+        except Interrupted:  # it came when the step was over already
+            outcome = Outcome(step_run=task.step_run)
+        finally:
+            self._call = None
+        late = task.timeout and outcome.seconds > task.timeout and outcome.failure is None
+        if call.reason == "Cancelled":
+            return msgspec.structs.replace(outcome, outputs=[], failure=CANCELLED)
+        if call.reason or late:
+            return msgspec.structs.replace(outcome, outputs=[], failure=timed_out(task, outcome.failure))
+        return outcome
+
+    def _elsewhere(self) -> Executor:
+        if self._away is None:
+            if self._make_away is None:
+                raise PipelineError(
+                    "a step with an environment or image of its own needs a worker process",
+                    cause="this executor has none",
+                    cure="mulle run --executor process",
+                )
+            self._away = self._make_away()
+        return self._away
 
     def _spool(self) -> SpoolWriter:
         if self._writer is None:
@@ -61,7 +118,12 @@ class InProcess:
         return self._writer
 
 
-def timed_out(task: Task) -> Failure:
-    """The failure of a task that took too long."""
+CANCELLED = Failure("Cancelled", "it was cancelled", "", "it was cancelled", final=True)
+
+
+def timed_out(task: Task, interrupted: Failure | None = None) -> Failure:
+    """The failure of a task that took too long; `interrupted` says where it was."""
     message = f"it took longer than its timeout of {task.timeout:g} s"
-    return Failure("TimeoutError", message, f"the step '{task.name}'", message)
+    if interrupted is None or interrupted.kind != Interrupted.__name__:
+        return Failure("TimeoutError", message, f"the step '{task.name}'", message)
+    return Failure("TimeoutError", message, interrupted.where, interrupted.trace)

@@ -6,16 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mulle.errors import unknown
 from mulle.hashing import digest_value
-from mulle.pipelines.model import GraphEdge, GraphNode, NodeKind, RunGraph, StepRun, StepStatus
-from mulle.pipelines.tables import run_graph, step_run
+from mulle.pipelines.model import GraphEdge, GraphNode, NodeKind, RunGraph, Sample, StepRun, StepStatus
+from mulle.pipelines.tables import flight, run_graph, step_run
 from mulle.tracking import runs
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Row
+
     from mulle.catalog import Tx
     from mulle.pipelines.graph import Graph
 
@@ -73,26 +75,28 @@ def _relate(tx: Tx, line: Line) -> None:
 
 
 def abandon(tx: Tx, run: str, error: str) -> None:
-    """End the steps of a run whose process is gone."""
+    """End the steps of a run whose process is gone; nobody computes their keys any more."""
     unfinished = step_run.c.status.in_(["running", "pending"])
+    own = select(step_run.c.id).where(step_run.c.run == run)
+    tx.execute(delete(flight).where(flight.c.step_run.in_(own)))
     statement = update(step_run).where(step_run.c.run == run, unfinished)
     tx.execute(statement.values(status="failed", error=error, ended=tx.now))
 
 
 def bury(tx: Tx) -> list[str]:
-    """Mark the runs whose process is gone as failed; their ids."""
+    """Mark the runs whose process is gone, or hangs, as failed, so that others compute what they did; their ids."""
     found = runs.lost(tx)
-    for run in found:
-        abandon(tx, run, runs.KILLED)
-        runs.finish(tx, run, "failed", runs.KILLED)
-    return found
+    for run, what in found.items():
+        abandon(tx, run, what)
+        runs.finish(tx, run, "failed", what)
+    return list(found)
 
 
 def steps(tx: Tx, run: str) -> list[StepRun]:
     """The step runs of a run, in the order of the pipeline's calls."""
     columns = [step_run.c[name] for name in _COLUMNS]
     rows = tx.all(select(*columns).where(step_run.c.run == run).order_by(step_run.c.position))
-    return [StepRun(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+    return [_step_run(row) for row in rows]
 
 
 def one(tx: Tx, step: str) -> StepRun:
@@ -105,7 +109,7 @@ def one(tx: Tx, step: str) -> StepRun:
     if row is None:
         recent = tx.all(select(step_run.c.id).order_by(step_run.c.id.desc()).limit(50))
         raise unknown("step run", step, [each.id for each in recent], cure="mulle runs steps RUN")
-    return StepRun(**row._mapping)  # noqa: SLF001 - as above
+    return _step_run(row)
 
 
 def graph(tx: Tx, run: str) -> RunGraph:
@@ -123,3 +127,8 @@ def _node(name: str, kind: NodeKind, step: StepRun | None) -> GraphNode:
         return GraphNode(name, kind, "pending")
     status: StepStatus = step.status
     return GraphNode(name, kind, status, step.seconds, step.id)
+
+
+def _step_run(row: Row[Any]) -> StepRun:
+    samples = msgspec.convert(row.samples, list[Sample]) if row.samples else []
+    return StepRun(**{**row._mapping, "samples": samples})  # noqa: SLF001 - SQLAlchemy's public name for it

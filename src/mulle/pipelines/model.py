@@ -42,6 +42,25 @@ class Options(msgspec.Struct, frozen=True):
     """Names of environment variables that it reads."""
     files: tuple[str, ...] = ()
     """Paths and patterns, below the project's folder, of files that it reads."""
+    backoff: float = 0.2
+    """Seconds: the longest pause before the first retry; it doubles with each."""
+    env: str = ""
+    """A lock file below the project's root: the step runs in an environment of its own."""
+    image: str = ""
+    """An OCI image: the step runs in a container of it."""
+
+
+class Sample(msgspec.Struct, frozen=True, array_like=True):
+    """What a step used at one look, so many seconds after it began; its processes together."""
+
+    at: float
+    cores: float
+    """CPU seconds a second since the look before."""
+    memory: int
+    """Bytes that were resident."""
+    gpus: float | None = None
+    """Graphics processors that it kept busy; None where there is none."""
+    gpu_memory: int | None = None
 
 
 class StepRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +84,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, Any] = {}
     outputs: list[Any] = []
     error: str = ""
+    samples: list[Sample] = []
+    """What it used over time; empty where it was over within half a second."""
 
 
 class GraphNode(msgspec.Struct, frozen=True):

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import io
-import linecache
 import resource
 import sys
-import sysconfig
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mulle.errors import MulleError, PipelineError
-from mulle.pipelines import values
+from mulle.errors import PipelineError
+from mulle.pipelines import checkpoint, values
+from mulle.pipelines.failing import explain
 from mulle.pipelines.model import ValueRef
-from mulle.pipelines.task import Failure, Outcome, Partition, Task, Version, build, stored_in
+from mulle.pipelines.sampling import Sampler
+from mulle.pipelines.task import Outcome, Partition, Task, Version, build, stored_in
 from mulle.pipelines.uniting import unite
 from mulle.store.leases import leasing
 from mulle.tracking import Recorder, recording
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
 
 _PEAK = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
-_OWN = str(Path(__file__).resolve().parents[1])
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_FREE_SPACE = "free space on the disk (df -h) and run again: finished steps are not repeated"
 
 
 @dataclass
@@ -49,6 +44,7 @@ class Bench:
     logs: Path
     spool: Callable[[], SpoolWriter]
     definitions: Callable[[], Definitions]
+    sampler: Sampler = field(default_factory=Sampler)
     threads: dict[tuple[str, ...], Any] = field(default_factory=dict)
     """What limits the thread pools of the libraries that are loaded, by their names."""
 
@@ -63,12 +59,14 @@ def perform(task: Task, bench: Bench, function: Callable[..., Any] | None = None
         function: the step's function where it is at hand; imported by its name otherwise.
     """
     recorder = Recorder(task.owner, bench.spool, bench.shelf.store, bench.clock)
+    kept = checkpoint.Checkpoints(bench.shelf, task.key)
+    bench.sampler.begin()
     _reset_peak()
     cpu, began = _cpu_seconds(), time.perf_counter()
     refs: list[ValueRef] = []
     failure = None
     try:
-        with recording(recorder), limited(task.cpus, bench):
+        with recording(recorder), checkpoint.using(kept), limited(task.cpus, bench):
             refs = _outputs(task, bench, function)
         bench.shelf.store.flush()
     except KeyboardInterrupt:
@@ -83,7 +81,16 @@ def perform(task: Task, bench: Bench, function: Callable[..., Any] | None = None
         cpu_seconds=max(0.0, _cpu_seconds() - cpu),
         peak_memory=_peak_memory(),
         facts=recorder.count,
+        samples=bench.sampler.end(),
+        checkpoints=kept.count,
     )
+
+
+def announce(task: Task) -> None:
+    """Say in the log where another attempt begins."""
+    attempt = task.owner.partition("#")[2]
+    if attempt:
+        sys.stderr.write(f"--- attempt {attempt} ---\n")
 
 
 def _result(task: Task, bench: Bench, function: Callable[..., Any] | None) -> Any:
@@ -164,33 +171,6 @@ def _outputs(task: Task, bench: Bench, function: Callable[..., Any] | None) -> l
             cure="mend the return statement or the annotation",
         )
     return [values.encode(item, shelf) for item in result]
-
-
-# -- failures --------------------------------------------------------------------------------------------------------
-
-
-def explain(error: BaseException) -> Failure:
-    """The failure as the user should read it: their own line first."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    where = ""
-    if frames:
-        last = frames[-1]
-        source = linecache.getline(last.filename, last.lineno or 0).strip()
-        where = f"{last.filename}:{last.lineno} in {last.name}: {source}"
-    if isinstance(error, SyntaxError) and error.filename:
-        where = f"{error.filename}:{error.lineno}: {(error.text or '').strip()}"
-    trace = "".join(traceback.format_exception(error))
-    if not isinstance(error, MulleError):
-        cure = _FREE_SPACE if isinstance(error, OSError) and error.errno in _FULL else ""
-        return Failure(type(error).__name__, str(error), where, trace, cure=cure)
-    causes = [cause for cause in (where, error.cause) if cause]
-    return Failure(type(error).__name__, error.message, "\n".join(causes), trace, final=True, cure=error.cure or "")
-
-
-def _is_users(filename: str) -> bool:
-    installed = "site-packages" in filename or "dist-packages" in filename
-    own = filename.startswith((_OWN, sysconfig.get_path("stdlib"), "<frozen"))
-    return not (installed or own)
 
 
 # -- logs ------------------------------------------------------------------------------------------------------------

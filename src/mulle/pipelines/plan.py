@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mulle.pipelines.model import StepRun, StepStatus
@@ -27,6 +28,8 @@ class Plan:
     inputs: Inputs
     readings: Mapping[str, Reading]
     project_version: str
+    root: Path
+    """The project's folder."""
 
 
 @dataclass(eq=False, slots=True)
@@ -41,6 +44,8 @@ class Ongoing:
     owner: str = ""
     worth: float = 0.0
     not_before: float = 0.0
+    preempted: int = 0
+    """How many of its attempts were ended for the sake of another step; they do not count."""
     asked: int = 0
     """The turn in which the memo was asked; it is asked again in the turn in which the step would begin."""
     reported: StepStatus = "pending"

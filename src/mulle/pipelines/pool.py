@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
-from mulle.pipelines.in_process import timed_out
+from mulle.errors import MulleError
+from mulle.pipelines import launching
+from mulle.pipelines.failing import explain
+from mulle.pipelines.in_process import CANCELLED
+from mulle.pipelines.launching import Kind
 from mulle.pipelines.task import Failure, Outcome, Task
-from mulle.pipelines.worker import BEGAN, Frames, Place
+from mulle.pipelines.worker import Place
+from mulle.pipelines.worker_process import HUNG_SECONDS, WorkerProcess
 
-_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+_PREEMPTED = Failure("Preempted", "its room was needed by another step", "", "its room was needed by another step")
 
 
 class ProcessPool:
@@ -34,25 +30,40 @@ class ProcessPool:
 
     elsewhere = True
 
-    def __init__(self, place: Place, workers: int) -> None:
+    def __init__(self, place: Place, workers: int, *, hung_seconds: float = HUNG_SECONDS) -> None:
+        """`workers` cores may be kept busy; a worker that shows no life for `hung_seconds` is killed."""
         self.capacity = max(1, workers)
+        self._hung_seconds = hung_seconds
         self._place = place
         self._threads = ThreadPoolExecutor(self.capacity, thread_name_prefix="mulle-pool")
         self._free = self.capacity
         self._used_memory = 0
         self._changed = threading.Condition()
-        self._idle: list[_Worker] = []
-        self._busy: dict[str, _Worker] = {}
-        self._cancelled: set[str] = set()
+        self._idle: list[WorkerProcess] = []
+        self._busy: dict[str, WorkerProcess] = {}
+        self._under_way: set[str] = set()
+        self._cancelled: dict[str, Failure] = {}
         self._closed = False
 
     def submit(self, task: Task, function: Callable[..., Any] | None) -> Future[Outcome]:  # noqa: ARG002 - another process
+        with self._changed:
+            self._under_way.add(task.step_run)
         return self._threads.submit(self._perform, task)
 
     def cancel(self, step_run: str) -> None:
+        self._stop(step_run, CANCELLED)
+
+    def preempt(self, step_run: str) -> None:
+        """End a task whose room is needed: a failure of the kind "Preempted", after which it is begun again."""
+        self._stop(step_run, _PREEMPTED)
+
+    def _stop(self, step_run: str, failure: Failure) -> None:
         with self._changed:
-            self._cancelled.add(step_run)
+            if step_run not in self._under_way:
+                return
+            self._cancelled.setdefault(step_run, failure)
             worker = self._busy.get(step_run)
+            self._changed.notify_all()
         if worker is not None:
             worker.kill()
 
@@ -67,15 +78,19 @@ class ProcessPool:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _perform(self, task: Task) -> Outcome:
-        cpus, memory = min(task.cpus, self.capacity), min(task.memory, _memory())
-        self._admit(cpus, memory)
+        kind = Kind(min(task.cpus, self.capacity), task.env, task.image)
+        memory = min(task.memory, _memory())
+        self._admit(kind.cpus, memory)
         try:
-            return self._on_worker(task, cpus)
+            return self._on_worker(task, kind)
+        except MulleError as error:  # its environment or image cannot be had
+            return Outcome(step_run=task.step_run, failure=explain(error))
         finally:
             with self._changed:
-                self._free += cpus
+                self._free += kind.cpus
                 self._used_memory -= memory
-                self._cancelled.discard(task.step_run)
+                self._under_way.discard(task.step_run)
+                self._cancelled.pop(task.step_run, None)
                 self._changed.notify_all()
 
     def _admit(self, cpus: int, memory: int) -> None:
@@ -85,10 +100,11 @@ class ProcessPool:
             self._free -= cpus
             self._used_memory += memory
 
-    def _on_worker(self, task: Task, cpus: int) -> Outcome:
+    def _on_worker(self, task: Task, kind: Kind) -> Outcome:
         if task.step_run in self._cancelled or self._closed:
-            return _failed(task, "Cancelled", "it was cancelled before it began")
-        worker = self._worker(cpus, task.step_run)
+            return Outcome(step_run=task.step_run, failure=self._cancelled.get(task.step_run, CANCELLED))
+        command = launching.command(kind, self._place)  # an environment may have to be built for it
+        worker = self._worker(kind, command, task.step_run)
         outcome, failure = worker.perform(task)
         with self._changed:
             self._busy.pop(task.step_run, None)
@@ -99,16 +115,16 @@ class ProcessPool:
         if outcome is not None:
             return outcome
         if task.step_run in self._cancelled or self._closed:
-            return _failed(task, "Cancelled", "it was cancelled")
+            return Outcome(step_run=task.step_run, failure=self._cancelled.get(task.step_run, CANCELLED))
         assert failure is not None
         return Outcome(step_run=task.step_run, failure=failure)
 
-    def _worker(self, cpus: int, step_run: str) -> _Worker:
+    def _worker(self, kind: Kind, command: Sequence[str], step_run: str) -> WorkerProcess:
         with self._changed:
             for worker in [worker for worker in self._idle if not worker.lives()]:
                 self._idle.remove(worker)
                 worker.close()
-            fitting = [worker for worker in self._idle if worker.cpus == cpus]
+            fitting = [worker for worker in self._idle if worker.kind == kind]
             others = [worker for worker in self._idle if worker not in fitting]
             if fitting:
                 worker = fitting[-1]
@@ -117,75 +133,9 @@ class ProcessPool:
                 if others and len(self._idle) + len(self._busy) >= self.capacity:
                     self._idle.remove(others[0])
                     others[0].close()
-                worker = _Worker(self._place, cpus)
+                worker = WorkerProcess(self._place, kind, command, self._hung_seconds)
             self._busy[step_run] = worker
             return worker
-
-
-class _Worker:
-    """One process and the pipes to it."""
-
-    def __init__(self, place: Place, cpus: int) -> None:
-        self.cpus = cpus
-        there, self._out = os.pipe()
-        self._in, back = os.pipe()
-        command = [sys.executable, "-P", "-m", "mulle.pipelines.worker", msgspec.json.encode(place).decode()]
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*command, str(there), str(back)],
-            pass_fds=(there, back),
-            stdin=subprocess.DEVNULL,
-            env=os.environ | _environment(cpus),
-        )
-        os.close(there)
-        os.close(back)
-        self._frames = Frames(os.fdopen(self._in, "rb", buffering=0), os.fdopen(self._out, "wb"))
-
-    def lives(self) -> bool:
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        """End the process; whoever waits for its answer finds the pipe ended."""
-        with contextlib.suppress(OSError):
-            self._process.kill()
-        self._process.wait()
-
-    def close(self) -> None:
-        """Kill, and close the pipes; only by the thread that would read from them."""
-        self.kill()
-        self._frames.close()
-
-    def perform(self, task: Task) -> tuple[Outcome | None, Failure | None]:
-        """The outcome; or, when the process had to be killed or died, why there is none."""
-        try:
-            self._frames.send(msgspec.msgpack.encode(task))
-            data = self._frames.receive()
-            if data == BEGAN:
-                data = self._answer(task.timeout)
-        except TimeoutError:  # before OSError, which it is one of
-            self.kill()
-            return None, timed_out(task)
-        except OSError:
-            data = None
-        if data is None:
-            return None, self._death(task)
-        return msgspec.msgpack.decode(data, type=Outcome), None
-
-    def _answer(self, timeout: float) -> bytes | None:
-        if timeout:
-            deadline = time.monotonic() + timeout
-            while not select.select([self._in], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                if time.monotonic() >= deadline:
-                    raise TimeoutError
-        return self._frames.receive()
-
-    def _death(self, task: Task) -> Failure:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
-        code = self._process.returncode
-        how = f"by {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit status {code}"
-        cause = "; the machine may have run out of memory" if code == -signal.SIGKILL else ""
-        message = f"its worker process ended {how}{cause}"
-        return Failure("WorkerDied", message, f"the step '{task.name}'", message)
 
 
 @lru_cache(maxsize=1)
@@ -194,12 +144,3 @@ def _memory() -> int:
     from mulle.resources import machine  # noqa: PLC0415 - start-up time: a run that executes nothing never asks
 
     return machine().memory_bytes
-
-
-def _environment(cpus: int) -> dict[str, str]:
-    limits = {f"{name}_NUM_THREADS": str(cpus) for name in _THREADS}
-    return {**limits, "POLARS_MAX_THREADS": str(cpus), "PYTHONHASHSEED": "0"}
-
-
-def _failed(task: Task, kind: str, message: str) -> Outcome:
-    return Outcome(step_run=task.step_run, failure=Failure(kind, message, "", message, final=True))

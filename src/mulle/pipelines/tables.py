@@ -27,6 +27,7 @@ step_run = Table(
     Column("inputs", Json, nullable=False),
     Column("outputs", Json, nullable=False),
     Column("error", Text, nullable=False),
+    Column("samples", Json, nullable=False),
     Index("step_run_run", "run", "position"),
 )
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from mulle.pipelines.model import ValueRef
+from mulle.pipelines.model import Sample, ValueRef
 
 
 class Stored(msgspec.Struct, frozen=True, tag="stored"):
@@ -83,6 +83,12 @@ class Task(msgspec.Struct, frozen=True):
     """Set for a training set; then there is no function to call."""
     union: list[str] | None = None
     """Set for a union, which has no function either: the names of those whose results are united."""
+    key: str = ""
+    """The memo key: under it lie the step's checkpoints."""
+    env: str = ""
+    """The lock file of the environment that it runs in, as an absolute path; "" for the pool's own."""
+    image: str = ""
+    """The image of the container that it runs in; "" for none."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -108,6 +114,10 @@ class Outcome(msgspec.Struct, frozen=True):
     peak_memory: int = 0
     facts: int = 0
     """How many metrics, parameters and artifacts it logged."""
+    samples: list[Sample] = []
+    """What it used over time."""
+    checkpoints: int = 0
+    """How often it saved or loaded a checkpoint."""
 
 
 def stored_in(argument: Argument) -> Iterator[Stored]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +16,8 @@ _STARTED = 19
 _TOLERANCE = 2.0
 """Seconds by which two readings of a start time may differ where it is counted from the boot time, which drifts."""
 _DEAD = {"Z", "X"}
+HUNG_SECONDS = 60.0
+"""A process that is silent for so long, and does not compute, hangs."""
 
 
 def this_process() -> Process:
@@ -34,6 +38,28 @@ def lives(process: Process) -> bool:
         return True
     found = _started(process.pid)
     return found is not None and abs(found - process.started) < _TOLERANCE
+
+
+def hangs(process: Process, beat: float) -> bool:
+    """Whether a living process is stopped or stuck: its last sign of life is too old, and no thread of it computes.
+
+    One that computes may hold Python's interpreter in C code for long, and say nothing meanwhile. One on another
+    machine never counts as hung, as its clock is another one.
+
+    Args:
+        process: which process.
+        beat: `time.monotonic()` in it when it last gave a sign of life; that clock is one for the whole machine.
+    """
+    silent = time.monotonic() - beat > HUNG_SECONDS
+    return silent and process.host == socket.gethostname() and not _computes(process.pid)
+
+
+def _computes(pid: int) -> bool:
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            if thread.read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "R":
+                return True
+    return False
 
 
 def _started(pid: int) -> float | None:

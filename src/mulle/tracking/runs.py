@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from mulle.errors import unknown
 from mulle.hashing import digest_value
 from mulle.tracking.model import Artifact, Point, Process, Run, RunStatus
-from mulle.tracking.process import lives, this_process
+from mulle.tracking.process import HUNG_SECONDS, hangs, lives, this_process
 from mulle.tracking.tables import artifact, metric_chunk, metric_latest, param, run, run_owner
 from mulle.verbs import current
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LINK = insert(run_owner).on_conflict_do_nothing()
 KILLED = "killed: its process ended without finishing it"
+HUNG = f"given up: nothing was heard of its process for {HUNG_SECONDS:g} s"
 
 
 def create(
@@ -37,8 +39,9 @@ def create(
     params: Mapping[str, Any],
     as_of: datetime | None = None,
     project_version: str = "",
+    beat: float = 0.0,
 ) -> str:
-    """Begin a run that this process drives; its id."""
+    """Begin a run that this process drives; its id. `beat` is `time.monotonic()` where the run has a lease."""
     acting = current()
     run_id = tx.new_id()
     row = {
@@ -58,6 +61,7 @@ def create(
         "cause": acting.cause,
         "error": "",
         "process": this_process(),
+        "beat": beat,
         "cancel_requested": False,
     }
     tx.execute(insert(run).values(row))
@@ -105,10 +109,22 @@ def listed(tx: Tx, limit: int, pipeline: str | None = None) -> list[Run]:
     return [_run(row) for row in tx.all(statement)]
 
 
-def lost(tx: Tx) -> list[str]:
-    """Runs that are said to be running, but whose process is gone."""
-    rows = tx.all(select(run.c.id, run.c.process).where(run.c.status == "running"))
-    return [row.id for row in rows if not lives(msgspec.convert(row.process, Process))]
+def beat(tx: Tx, run_id: str) -> bool:
+    """Renew the lease of a run that this process drives; False where the run is over already."""
+    mine = update(run).where(run.c.id == run_id, run.c.status == "running")
+    return tx.execute(mine.values(beat=time.monotonic())).rowcount > 0
+
+
+def lost(tx: Tx) -> dict[str, str]:
+    """Runs that are said to be running, but whose process is gone, or hangs: id → what became of it."""
+    found = {}
+    for row in tx.all(select(run.c.id, run.c.process, run.c.beat).where(run.c.status == "running")):
+        process = msgspec.convert(row.process, Process)
+        if not lives(process):
+            found[row.id] = KILLED
+        elif row.beat and hangs(process, row.beat):
+            found[row.id] = HUNG
+    return found
 
 
 def request_cancel(tx: Tx, run_id: str) -> None:

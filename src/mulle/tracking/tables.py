@@ -25,6 +25,7 @@ run = Table(
     Column("cause", Text, nullable=False),
     Column("error", Text, nullable=False),
     Column("process", Json, nullable=False),
+    Column("beat", Float, nullable=False),
     Column("cancel_requested", Boolean, nullable=False),
     Index("run_pipeline", "pipeline", "id"),
     Index("run_status", "status"),

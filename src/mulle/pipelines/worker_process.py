@@ -1,0 +1,146 @@
+"""A worker as the pool holds it: its process, the pipes to it, whether it is alive, and its end with all it started."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from mulle.pipelines import family, launching
+from mulle.pipelines.crashes import where_it_crashed
+from mulle.pipelines.in_process import timed_out
+from mulle.pipelines.launching import Kind
+from mulle.pipelines.task import Failure, Outcome, Task
+from mulle.pipelines.worker import ALIVE, BEGAN, Frames, Place
+
+HUNG_SECONDS = 60.0
+"""A worker that says nothing for so long, and uses no processor meanwhile, hangs."""
+_LOOK_SECONDS = 1.0
+_USED_SECONDS = 0.01
+_DEATH_SECONDS = 5.0
+_LESS_MEMORY = 'give the step less to hold at once, or say what it needs: @mulle.step(memory="8GiB")'
+
+
+class WorkerProcess:
+    """One process, the pipes to it, and the pipe that ends its family when this process is gone."""
+
+    def __init__(self, place: Place, kind: Kind, command: Sequence[str], hung_seconds: float) -> None:
+        self.kind = kind
+        self._hung_seconds = hung_seconds
+        self._logs = Path(place.workspace) / "logs"
+        self._mark = os.urandom(8).hex()
+        self._kills = out_of_memory_kills()
+        there, self._out = os.pipe()
+        self._in, back = os.pipe()
+        lifeline, self._life = os.pipe()
+        given = (there, back, lifeline)
+        told = msgspec.json.encode(place).decode()
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [*command, told, *map(str, given)],
+            pass_fds=given,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | launching.environment(kind.cpus) | {family.MARK: self._mark},
+            start_new_session=True,
+        )
+        for descriptor in given:
+            os.close(descriptor)
+        self._frames = Frames(os.fdopen(self._in, "rb", buffering=0), os.fdopen(self._out, "wb"))
+
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the process with all that it started; whoever waits for its answer finds the pipe ended."""
+        pid = self._process.pid if self._process.returncode is None else None
+        family.end(pid, self._mark)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it is in the system's hands now
+            self._process.wait(_DEATH_SECONDS)
+
+    def close(self) -> None:
+        """Kill, and close the pipes; only by the thread that would read from them."""
+        self.kill()
+        self._frames.close()
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
+
+    def perform(self, task: Task) -> tuple[Outcome | None, Failure | None]:
+        """The outcome; or, when the process had to be killed or died, why there is none."""
+        self._kills = out_of_memory_kills()
+        try:
+            self._frames.send(msgspec.msgpack.encode(task))
+            data = self._answer(task.timeout)
+        except _LateError as late:
+            self.kill()
+            return None, timed_out(task) if late.timeout else _hung(task, self._hung_seconds)
+        except OSError:
+            data = None
+        if data is None:
+            return None, self._death(task)
+        return msgspec.msgpack.decode(data, type=Outcome), None
+
+    def _answer(self, timeout: float) -> bytes | None:
+        """The outcome's bytes; None when the process is gone.
+
+        Raises:
+            _LateError: the step took too long, or nothing was heard of the process and it used no processor either.
+        """
+        deadline, heard, used = math.inf, time.monotonic(), -1.0
+        while True:
+            now = time.monotonic()
+            if now >= deadline:
+                raise _LateError(timeout=True)
+            if select.select([self._in], [], [], min(_LOOK_SECONDS, deadline - now))[0]:
+                data = self._frames.receive()
+                if data not in {BEGAN, ALIVE}:
+                    return data
+                heard, used = time.monotonic(), -1.0
+                if data == BEGAN and timeout:
+                    deadline = heard + timeout
+            elif not self.lives():  # a child of its own may still hold the pipe
+                return None
+            elif (spent := family.use(self._process.pid).cpu_seconds) > used + _USED_SECONDS:
+                heard, used = time.monotonic(), spent
+            elif time.monotonic() - heard > self._hung_seconds:
+                raise _LateError(timeout=False)
+
+    def _death(self, task: Task) -> Failure:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_DEATH_SECONDS)
+        code = self._process.returncode
+        how = f"by {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit status {code}"
+        message, cure = f"its worker process ended {how}", ""
+        if code == -signal.SIGKILL and out_of_memory_kills() > self._kills:
+            message, cure = f"{message}: the system killed it, as there was no memory left", _LESS_MEMORY
+        elif code == -signal.SIGKILL:
+            message += "; the machine may have run out of memory, or somebody killed it"
+        where = where_it_crashed(self._logs / f"{task.step_run}.log") or f"the step '{task.name}'"
+        return Failure("WorkerDied", message, where, message, cure=cure)
+
+
+class _LateError(Exception):
+    def __init__(self, *, timeout: bool) -> None:
+        super().__init__()
+        self.timeout = timeout
+
+
+def _hung(task: Task, seconds: float) -> Failure:
+    message = f"its worker process gave no sign of life for {seconds:g} s and used no processor meanwhile"
+    return Failure("WorkerHung", message, f"the step '{task.name}'", message, cure="see where it waits: py-spy dump")
+
+
+def out_of_memory_kills() -> int:
+    """How many processes the system has killed for want of memory; 0 where it does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
