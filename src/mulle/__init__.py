@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from mulle.pipelines import checkpoint, commit, map, pipeline, register, step, training_set, union  # noqa: A004 - mulle.map
     from mulle.registry import evaluate
     from mulle.stats import Report, Schema, column, outcome
-    from mulle.tracking import log_artifact, log_metric, log_param, start_run
+    from mulle.tracking import log_artifact, log_metric, log_param, report, should_prune, start_run
+    from mulle.tuning import study
     from mulle.types import duration, instant
     from mulle.workspace import Workspace
 
@@ -68,7 +69,8 @@ _HOMES = {
     "mulle.pipelines": ["checkpoint", "commit", "map", "pipeline", "register", "step", "training_set", "union"],
     "mulle.registry": ["evaluate"],
     "mulle.stats": ["Report", "Schema", "column", "outcome"],
-    "mulle.tracking": ["log_artifact", "log_metric", "log_param", "start_run"],
+    "mulle.tracking": ["log_artifact", "log_metric", "log_param", "report", "should_prune", "start_run"],
+    "mulle.tuning": ["study"],
     "mulle.types": ["duration", "instant"],
     "mulle.workspace": ["Workspace"],
 }
@@ -116,13 +118,16 @@ __all__ = [
     "quality",
     "quality_drop",
     "register",
+    "report",
     "schedule",
     "shadow",
+    "should_prune",
     "source",
     "sql",
     "staleness",
     "start_run",
     "step",
+    "study",
     "training_set",
     "trigger",
     "union",

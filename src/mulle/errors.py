@@ -83,6 +83,18 @@ class StepFailedError(PipelineError):
     """User code in a step raised; the message shows the user's frame first."""
 
 
+class PrunedError(PipelineError):
+    """A trial was ended before it was over: others were better at this step. Not a failure of the step."""
+
+    def __init__(self, step: int | None = None) -> None:
+        where = "" if step is None else f" at step {step}"
+        super().__init__(f"the trial was pruned{where}", cause="others of its study were better by then")
+
+
+class TuningError(MulleError):
+    """A study cannot be searched as asked, or what it should learn from cannot be learned."""
+
+
 class RegistryError(MulleError):
     """A model or model version cannot be registered, found or promoted."""
 

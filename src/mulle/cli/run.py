@@ -25,12 +25,20 @@ _OVER = ("executed", "cached", "failed")
 @click.argument("pipeline", default="")
 @click.option("--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline.")
 @click.option("--as-of", default=None, metavar="INSTANT", help="Train as if it were this instant.")
+@click.option("--from-study", default="", metavar="STUDY", help="With the parameters of a study's best trial.")
 @click.option("--executor", type=click.Choice(["in-process", "process"]), default=None, help="Where the steps run.")
 @json_option
 @reason_option
 @pass_state
 def run(
-    state: State, *, pipeline: str, params: tuple[str, ...], as_of: str | None, executor: str | None, as_json: bool
+    state: State,
+    *,
+    pipeline: str,
+    params: tuple[str, ...],
+    as_of: str | None,
+    from_study: str,
+    executor: str | None,
+    as_json: bool,
 ) -> int:
     """Run a pipeline; steps that are known already cost nothing.
 
@@ -39,6 +47,9 @@ def run(
     {"id", "status", "steps_executed", "steps_cached", "steps": [{"name", "status", "seconds"}]}.
     """
     given = dict(parameter(text) for text in params)
+    if from_study:
+        question, best = state.ws.studies.show(from_study).question, state.ws.studies.best(from_study)
+        pipeline, given = pipeline or question.pipeline, {**question.params, **best.params, **given}
     with progress(quiet=as_json) as shown:
         result = state.ws.run(pipeline, given, as_of=as_of, executor=executor, on_progress=_reporter(shown))
     if as_json:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mulle.predictions.service import Predictions
     from mulle.registry.service import Registry
     from mulle.serving.service import Deployments
+    from mulle.tuning.service import StudyService
     from mulle.validation.service import ValidationService
 
 SERVICES = {
@@ -28,6 +29,7 @@ SERVICES = {
     "predictions": "mulle.predictions.service:Predictions",
     "deployments": "mulle.serving.service:Deployments",
     "monitors": "mulle.monitoring.service:Monitoring",
+    "studies": "mulle.tuning.service:StudyService",
     "triggers": "mulle.delivery.triggers:TriggerService",
     "rollouts": "mulle.delivery.rollouts:RolloutService",
     "backtests": "mulle.delivery.backtest.service:BacktestService",
@@ -48,6 +50,7 @@ class Planes:
     predictions: Predictions
     deployments: Deployments
     monitors: Monitoring
+    studies: StudyService
     triggers: TriggerService
     rollouts: RolloutService
     backtests: BacktestService

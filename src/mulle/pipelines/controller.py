@@ -15,7 +15,7 @@ from mulle.pipelines.driver import Driver
 from mulle.pipelines.keys import Codes, Inputs
 from mulle.pipelines.mapping import expanded
 from mulle.pipelines.memo import Memo
-from mulle.pipelines.plan import Plan
+from mulle.pipelines.plan import Plan, Trialling
 from mulle.pipelines.task import Reading
 from mulle.pipelines.values import Shelf
 from mulle.types import Digest
@@ -102,6 +102,7 @@ class Controller:
         as_of: datetime | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         executor: Executor | None = None,
+        trial: Trialling | None = None,
     ) -> RunResult:
         """Run a pipeline; steps whose code and inputs are known to the memo are adopted, not executed.
 
@@ -114,6 +115,7 @@ class Controller:
                 watermark of what is learned from, on the heads.
             on_progress: called whenever a step changes its state, in this thread.
             executor: runs the steps of this run instead of the controller's own.
+            trial: set where the run is a trial of a study: it registers and commits nothing, and may be pruned.
 
         Raises:
             UsageError: a parameter is missing, unknown or of another type.
@@ -122,6 +124,8 @@ class Controller:
         traced = graphs.trace(pipeline, params or {})
         heads = self._heads(traced, as_of)
         traced = expanded(traced, lambda asked: self._split(heads[asked.source.name], asked))
+        if trial is not None:
+            traced.nodes = [node for node in traced.nodes if node.kind != "effect"]
         as_of = as_of or _watermark(traced, heads)
         codes = Codes([self._project.root])
         inputs = Inputs(self._shelf, codes, heads)
@@ -139,6 +143,8 @@ class Controller:
             readings={n.name: _reading(n, heads, as_of) for n in traced.nodes if n.kind == "training_set"},
             project_version=self._project.digest,
             root=self._project.root,
+            experiment="" if trial is None else trial.experiment,
+            line=None if trial is None else trial.line,
         )
         driver = Driver(
             plan,

@@ -23,7 +23,7 @@ from mulle.pipelines.keeper import Keeper
 from mulle.pipelines.model import Ending, Options, Progress, RunResult, StepResult, StepRun, StepStatus, ValueRef
 from mulle.pipelines.plan import Ongoing, Plan
 from mulle.pipelines.retrying import pause
-from mulle.pipelines.task import Failure, Outcome
+from mulle.pipelines.task import PRUNED, Failure, Outcome
 from mulle.pipelines.values import there
 from mulle.store.leases import leasing
 from mulle.tracking import runs
@@ -102,7 +102,7 @@ class Driver:
                 self._perform_effects()
                 self._settle(self._finished())
                 self._check_cancelled()
-            return self._end("failed" if self._failure else "succeeded")
+            return self._end(self._ending())
         except _CancelledError:
             self._abort("cancelled", "cancelled")
             return self._result("cancelled", "cancelled")
@@ -140,6 +140,7 @@ class Driver:
                 tx,
                 kind="pipeline",
                 pipeline=self._plan.graph.pipeline,
+                experiment=self._plan.experiment,
                 params=plain(self._plan.graph.params),
                 as_of=self._plan.as_of,
                 project_version=self._plan.project_version,
@@ -309,7 +310,8 @@ class Driver:
             step.row = msgspec.structs.replace(step.row, status="pending", error=failure.message)
             self._waiting[step.node.name] = step
         else:
-            step.row = msgspec.structs.replace(step.row, status="failed", error=text(failure))
+            status: StepStatus = "cancelled" if failure.kind == PRUNED else "failed"
+            step.row = msgspec.structs.replace(step.row, status=status, error=text(failure))
             self._failure = self._failure or (step, failure)
             self._over_count += 1
         self._write(step)
@@ -355,9 +357,16 @@ class Driver:
             if step.row.status == "running":
                 self._executor.cancel(step.row.id)
 
+    def _ending(self) -> Ending:
+        if self._failure is None:
+            return "succeeded"
+        return "cancelled" if self._failure[1].kind == PRUNED else "failed"
+
     def _end(self, status: Ending) -> RunResult:
         error = ""
-        if self._failure is not None:
+        if status == "cancelled" and self._failure is not None:
+            error = self._failure[1].message
+        elif self._failure is not None:
             step, failure = self._failure
             error = f"the step '{step.node.name}' failed: {text(failure)}"
         if self._facts:
@@ -392,6 +401,7 @@ class Driver:
             as_of=self._plan.as_of,
             error=error,
             failure=None if self._failure is None else told(self._failure[0].row, self._failure[1]),
+            pruned=self._failure is not None and self._failure[1].kind == PRUNED,
         )
 
     def _report(self, step: Ongoing) -> None:

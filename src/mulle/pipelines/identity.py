@@ -81,6 +81,7 @@ class Identities:
             reading=self._plan.readings.get(node.name),
             union=[node_of(promise).name for _, promise in node.inputs()] if node.kind == "union" else None,
             key=step.row.key,
+            line=self._plan.line,
         )
         if node.step is None:
             return task

@@ -141,6 +141,8 @@ class RunResult(msgspec.Struct, frozen=True):
     error: str = ""
     failure: dict[str, str] | None = None
     """A failed run's error, cause and cure."""
+    pruned: bool = False
+    """A trial that its study's pruner ended."""
 
     def check(self) -> RunResult:
         """The result itself.

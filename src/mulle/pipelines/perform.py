@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mulle.errors import PipelineError
+from mulle.errors import PipelineError, PrunedError
 from mulle.pipelines import checkpoint, values
 from mulle.pipelines.failing import explain
 from mulle.pipelines.model import ValueRef
@@ -23,6 +23,7 @@ from mulle.pipelines.task import Outcome, Partition, Task, Version, build, store
 from mulle.pipelines.uniting import unite
 from mulle.store.leases import leasing
 from mulle.tracking import Recorder, recording
+from mulle.tracking.reporting import Reporter
 from mulle.types import Digest
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def perform(task: Task, bench: Bench, function: Callable[..., Any] | None = None
         bench: what there is to do it with.
         function: the step's function where it is at hand; imported by its name otherwise.
     """
-    recorder = Recorder(task.owner, bench.spool, bench.shelf.store, bench.clock)
+    reporter = None if task.line is None else Reporter(task.line)
+    recorder = Recorder(task.owner, bench.spool, bench.shelf.store, bench.clock, reporter)
     kept = checkpoint.Checkpoints(bench.shelf, task.key)
     bench.sampler.begin()
     _reset_peak()
@@ -73,6 +75,10 @@ def perform(task: Task, bench: Bench, function: Callable[..., Any] | None = None
         raise
     except BaseException as error:  # noqa: BLE001 - user code raises anything, sys.exit included
         failure = explain(error)
+    if reporter is not None:
+        reporter.close()
+        if reporter.heeded:  # what a step gives that was cut short must not become known as its output
+            failure = explain(PrunedError())
     return Outcome(
         step_run=task.step_run,
         outputs=[] if failure else refs,

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING
 
 from mulle.pipelines.model import StepRun, StepStatus
 from mulle.pipelines.task import Argument, Reading
+from mulle.tracking.reporting import Line
 
 if TYPE_CHECKING:
     from mulle.data.model import Version as DatasetVersion
     from mulle.pipelines.graph import Graph, Node
     from mulle.pipelines.keys import Codes, Inputs
+
+
+@dataclass(frozen=True)
+class Trialling:
+    """What makes a run a trial: the experiment that it belongs to, and where its steps tell their values."""
+
+    experiment: str
+    line: Line
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,9 @@ class Plan:
     project_version: str
     root: Path
     """The project's folder."""
+    experiment: str = ""
+    line: Line | None = None
+    """Where the steps of a trial tell its values."""
 
 
 @dataclass(eq=False, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from mulle.pipelines.model import Sample, ValueRef
+from mulle.tracking.reporting import Line
 
 
 class Stored(msgspec.Struct, frozen=True, tag="stored"):
@@ -89,6 +90,12 @@ class Task(msgspec.Struct, frozen=True):
     """The lock file of the environment that it runs in, as an absolute path; "" for the pool's own."""
     image: str = ""
     """The image of the container that it runs in; "" for none."""
+    line: Line | None = None
+    """Where a trial's values are told to."""
+
+
+PRUNED = "PrunedError"
+"""The kind of a failure that is none: the study's pruner ended the trial."""
 
 
 class Failure(msgspec.Struct, frozen=True):

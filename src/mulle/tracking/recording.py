@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
-from mulle.errors import UsageError
+from mulle.errors import PrunedError, UsageError
 
 if TYPE_CHECKING:
     from mulle.clock import Clock
     from mulle.spool import SpoolWriter
     from mulle.store import ObjectStore
+    from mulle.tracking.reporting import Reporter
 
+OBJECTIVE = "objective"
+"""The metric that `report` logs."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST_KEY = 250
@@ -64,8 +67,16 @@ class ArtifactFact(msgspec.Struct, frozen=True, tag="a", array_like=True):
 class Recorder:
     """Appends one owner's facts to the spool. Safe from any thread; opens nothing before the first fact."""
 
-    def __init__(self, owner: str, spool: Callable[[], SpoolWriter], store: ObjectStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        owner: str,
+        spool: Callable[[], SpoolWriter],
+        store: ObjectStore,
+        clock: Clock,
+        reporter: Reporter | None = None,
+    ) -> None:
         self.owner = owner
+        self.reporter = reporter
         self.count = 0
         self._spool = spool
         self._store = store
@@ -139,6 +150,39 @@ def log_metric(key: str, value: float, step: int | None = None) -> None:
         ) from None
     if recorder is not None:
         recorder.metric(_checked(key), number, None if step is None else int(step))
+        if step is not None and recorder.reporter is not None and recorder.reporter.line.metric == key:
+            recorder.reporter.tell(int(step), number)
+
+
+def report(step: int, value: float) -> None:
+    """Tell how good the objective is on the way, as the metric "objective"; in a study, end where it is not worth it.
+
+    Args:
+        step: how far it is: an epoch, a number of trees or of rows.
+        value: the objective there.
+
+    Raises:
+        PrunedError: the study's pruner ends this trial. Let it pass.
+    """
+    log_metric(OBJECTIVE, value, step)
+    recorder = _recorder()
+    if recorder is not None and recorder.reporter is not None:
+        if recorder.reporter.line.metric != OBJECTIVE:
+            recorder.reporter.tell(int(step), float(value))
+        if should_prune():
+            raise PrunedError(step)
+
+
+def should_prune() -> bool:
+    """Whether the study's pruner ends this trial, after what was told last; never outside of a study.
+
+    A step that was told so is over, whatever it returns: its outputs are not kept.
+    """
+    recorder = _recorder()
+    if recorder is None or recorder.reporter is None or not recorder.reporter.ending:
+        return False
+    recorder.reporter.heeded = True
+    return True
 
 
 def log_param(key: str, value: Any) -> None:

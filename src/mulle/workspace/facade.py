@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from mulle.serving import Server
     from mulle.serving.plane import Answer
     from mulle.serving.service import Deployments
+    from mulle.tuning.model import Trial, TuneResult
+    from mulle.tuning.service import StudyService
+    from mulle.tuning.space import Domain
     from mulle.validation.service import ValidationService
     from mulle.workspace.wheel import Deployed
 
@@ -106,6 +109,8 @@ class Workspace:
             executor.close()
         if "features" in self.__dict__:
             self.features.close()
+        if "studies" in self.__dict__:
+            self.studies.close()
         self.catalog.close()
 
     def __enter__(self) -> Self:
@@ -193,6 +198,13 @@ class Workspace:
         return RunService(catalog=self.catalog, workspace=self.root)
 
     @cached_property
+    def studies(self) -> StudyService:
+        """Searches over parameters and pipelines."""
+        from mulle.tuning.service import StudyService
+
+        return StudyService(catalog=self.catalog, workspace=self.root)
+
+    @cached_property
     def triggers(self) -> TriggerService:
         """What starts pipelines."""
         from mulle.delivery.triggers import TriggerService
@@ -244,6 +256,7 @@ class Workspace:
     def services(self) -> dict[str, Any]:
         """Every service by the name of its plane: what HTTP and its clients derive their routes from."""
         names = ["data", "validation", "features", "runs", "models", "deployments", "predictions", "monitors"]
+        names += ["studies"]
         names += ["triggers", "rollouts", "backtests", "lineage", "audit"]
         return {service.plane: service for service in (getattr(self, name) for name in names)}
 
@@ -272,9 +285,7 @@ class Workspace:
             UsageError: a parameter or the executor is not as it must be.
         """
         chosen = self.project.one_pipeline(pipeline)
-        for definition in self.project.definitions.all("dataset").values():
-            if definition.source is not None and self.data.find_head(definition.name) is None:
-                self.data.collect(definition, self.clock.now(), whole=True)
+        self.take_first_versions()
         return self._controller.run(
             chosen,
             params,
@@ -282,6 +293,43 @@ class Workspace:
             on_progress=on_progress,
             executor=None if executor is None else self._executor(executor),
         )
+
+    def take_first_versions(self) -> None:
+        """Collect the datasets that have a source and no version yet."""
+        for definition in self.project.definitions.all("dataset").values():
+            if definition.source is not None and self.data.find_head(definition.name) is None:
+                self.data.collect(definition, self.clock.now(), whole=True)
+
+    def tune(
+        self,
+        pipeline: str = "",
+        space: Mapping[str, Domain | str] | None = None,
+        *,
+        study: str = "",
+        executor: str | None = None,
+        on_change: Callable[[list[Trial], float], None] | None = None,
+        **settings: Any,
+    ) -> TuneResult:
+        """Search over the parameters of a pipeline; a study that is there goes on.
+
+        Args:
+            pipeline: its name; a project with one pipeline needs none.
+            space: a domain for each parameter, as "log(0.01,0.3)"; of a study that is declared or there, none.
+            study: the study's name; the pipeline's by default.
+            executor: what runs the trials' steps; what the settings say by default.
+            on_change: called with all trials and the seconds so far whenever a trial changed.
+            settings: metric, direction, params, sampler, pruner, seed, trials, timeout (seconds) and jobs, as
+                `mulle.study` takes them.
+
+        Raises:
+            UsageError: the pipeline does not take what is searched, or a study of that name asks something else.
+            TuningError: the metric is never logged, or the first trials all fail alike.
+        """
+        from mulle.workspace import tuning
+
+        definition = tuning.definition(self, pipeline, space, study, settings)
+        chosen = self._executor(executor or self.settings.executor)
+        return tuning.tune(self, definition, self._controller, chosen, on_change)
 
     def collect(self, dataset: str = "", until: datetime | str | None = None) -> list[Version]:
         """Take in what the sources have: of one dataset, or of all that have a source; up to now by default."""

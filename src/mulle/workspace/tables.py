@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-PLANES = ["data", "delivery", "monitoring", "pipelines", "predictions", "registry", "serving", "tracking"]
+PLANES = ["data", "delivery", "monitoring", "pipelines", "predictions", "registry", "serving", "tracking", "tuning"]
 
 
 def declare_all() -> None:

@@ -415,6 +415,20 @@ def upgrade() -> None:
     )
     op.create_index("step_run_run", "step_run", ["run", "position"], unique=False)
     op.create_table(
+        "study",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("log", sa.Text(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("manner", sa.Text(), nullable=False),
+        sa.Column("taken", sa.Integer(), nullable=False),
+        sa.Column("workers", sa.Text(), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "tag",
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -422,6 +436,21 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("event", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("dataset", "name"),
+    )
+    op.create_table(
+        "trial",
+        sa.Column("study", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("values", sa.Text(), nullable=False),
+        sa.Column("reports", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("started", sa.BigInteger(), nullable=True),
+        sa.Column("ended", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("study", "number"),
     )
     op.create_table(
         "trigger_memory",
@@ -522,7 +551,9 @@ def downgrade() -> None:
     op.drop_table("model_version")
     op.drop_table("verdict")
     op.drop_table("trigger_memory")
+    op.drop_table("trial")
     op.drop_table("tag")
+    op.drop_table("study")
     op.drop_index("step_run_run", table_name="step_run")
     op.drop_table("step_run")
     op.drop_table("source_state")
