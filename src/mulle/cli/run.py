@@ -19,7 +19,7 @@ _OVER = ("executed", "cached", "failed")
 
 @click.command(
     cls=Command,
-    verbs=("runs.list",),
+    verbs=("runs.list", "studies.best"),
     examples=("mulle run", "mulle run delay --param learning_rate=0.05", "mulle run delay --as-of 2013-06-01 --json"),
 )
 @click.argument("pipeline", default="")

@@ -26,7 +26,7 @@ class _Listing(Group):
     cls=_Listing, examples=("mulle studies", "mulle studies show delay", "mulle studies importance delay --json")
 )
 def studies() -> None:
-    """Searches over parameters and pipelines, and their trials."""
+    """Searches, their trials and what they found out."""
 
 
 @studies.command("list", verbs=("studies.list",), examples=("mulle studies list",))

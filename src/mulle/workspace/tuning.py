@@ -104,7 +104,7 @@ def _of(study: Study) -> StudyDefinition:
         raise UsageError(
             f"the study '{study.name}' searches no pipeline of the project",
             cause="mulle automl made it",
-            cure=f"mulle automl {question.dataset} --study {study.name}",
+            cure=f"mulle studies show {study.name}",
         )
     return StudyDefinition(
         name=study.name,
