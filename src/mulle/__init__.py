@@ -34,7 +34,18 @@ if TYPE_CHECKING:
     from mulle.features import feature_view
     from mulle.flavors import Model
     from mulle.monitoring import drift, monitor, outliers, quality, staleness
-    from mulle.pipelines import checkpoint, commit, map, pipeline, register, step, training_set, union  # noqa: A004 - mulle.map
+    from mulle.pipelines import (
+        checkpoint,
+        commit,
+        loop,
+        map,  # noqa: A004 - mulle.map
+        pipeline,
+        register,
+        step,
+        training_set,
+        union,
+        when,
+    )
     from mulle.registry import evaluate
     from mulle.stats import Report, Schema, column, outcome
     from mulle.tracking import log_artifact, log_metric, log_param, report, should_prune, start_run
@@ -66,7 +77,9 @@ _HOMES = {
     "mulle.features": ["feature_view"],
     "mulle.flavors": ["Model"],
     "mulle.monitoring": ["drift", "monitor", "outliers", "quality", "staleness"],
-    "mulle.pipelines": ["checkpoint", "commit", "map", "pipeline", "register", "step", "training_set", "union"],
+    "mulle.pipelines": [
+        *["checkpoint", "commit", "loop", "map", "pipeline", "register", "step", "training_set", "union", "when"],
+    ],
     "mulle.registry": ["evaluate"],
     "mulle.stats": ["Report", "Schema", "column", "outcome"],
     "mulle.tracking": ["log_artifact", "log_metric", "log_param", "report", "should_prune", "start_run"],
@@ -106,6 +119,7 @@ __all__ = [
     "log_artifact",
     "log_metric",
     "log_param",
+    "loop",
     "map",
     "monitor",
     "new_data",
@@ -131,6 +145,7 @@ __all__ = [
     "training_set",
     "trigger",
     "union",
+    "when",
 ]
 
 

@@ -17,15 +17,15 @@ def taken(frontier: Frontier) -> list[str]:
 
 def test_what_waits_for_nothing_is_ready_in_the_order_of_its_place() -> None:
     frontier = Frontier()
-    frontier.add("b", 1, [])
-    frontier.add("a", 0, [])
+    frontier.add("b", (1, ""), [])
+    frontier.add("a", (0, ""), [])
     assert taken(frontier) == ["a", "b"]
 
 
 def test_a_node_is_ready_when_all_that_it_waits_for_is_over() -> None:
     frontier = Frontier()
     for place, (name, before) in enumerate({"a": [], "b": [], "c": ["a", "b", "a"]}.items()):
-        frontier.add(name, place, before)
+        frontier.add(name, (place, ""), before)
     taken(frontier)
     frontier.over("a")
     assert not frontier
@@ -35,10 +35,10 @@ def test_a_node_is_ready_when_all_that_it_waits_for_is_over() -> None:
 
 def test_a_node_may_come_to_wait_for_more() -> None:
     frontier = Frontier()
-    frontier.add("a", 0, [])
-    frontier.add("c", 1, ["a"])
+    frontier.add("a", (0, ""), [])
+    frontier.add("c", (1, ""), ["a"])
     taken(frontier)
-    frontier.add("b", 2, [])
+    frontier.add("b", (2, ""), [])
     frontier.wait("c", ["b"])
     frontier.over("a")
     assert taken(frontier) == ["b"]
@@ -51,7 +51,7 @@ def test_every_node_is_handed_out_once_and_after_what_it_waits_for(before: list[
     frontier, order = Frontier(), list[str]()
     waits = [[f"n{each}" for each in some if each < place] for place, some in enumerate(before)]
     for place, some in enumerate(waits):
-        frontier.add(f"n{place}", place, some)
+        frontier.add(f"n{place}", (place, ""), some)
     while (name := frontier.take()) is not None:
         order.append(name)
         frontier.over(name)

@@ -202,7 +202,7 @@ def main():
 
 @mulle.pipeline
 def wrong():
-    return add.map(add([1]))
+    return add.map(1)
 """
 
 
@@ -214,9 +214,9 @@ def test_a_step_is_mapped_over_a_list(site: Make) -> None:
     assert values == {"wholes": 2 + 2 + 1, "rests": 1 + 2 + 0 + 1}
 
 
-def test_what_a_step_returns_is_not_mapped_over(site: Make) -> None:
+def test_what_is_no_list_is_not_mapped_over(site: Make) -> None:
     made = site(project=LIST)
-    with pytest.raises(PipelineError, match="has to be known before anything runs"):
+    with pytest.raises(PipelineError, match="cannot be mapped over int"):
         made.run("wrong")
 
 

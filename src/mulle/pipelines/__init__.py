@@ -12,8 +12,10 @@ from mulle.pipelines.definition import Pipeline, Step, pipeline, step
 
 if TYPE_CHECKING:
     from mulle.pipelines import checkpoint
+    from mulle.pipelines.branching import when
     from mulle.pipelines.builtin import commit, map, register, training_set, union  # noqa: A004 - mulle.map
     from mulle.pipelines.controller import Controller
+    from mulle.pipelines.looping import loop
     from mulle.pipelines.memo import Memo
     from mulle.pipelines.service import RunService
 
@@ -26,6 +28,8 @@ _HOMES = {
     "commit": "builtin",
     "map": "builtin",
     "union": "builtin",
+    "when": "branching",
+    "loop": "looping",
 }
 
 _MODULES = {"checkpoint"}
@@ -38,12 +42,14 @@ __all__ = [
     "Step",
     "checkpoint",
     "commit",
+    "loop",
     "map",
     "pipeline",
     "register",
     "step",
     "training_set",
     "union",
+    "when",
 ]
 
 

@@ -10,11 +10,11 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
-import msgspec
-
 from mulle.definitions import define
 from mulle.errors import PipelineError, UsageError, unknown
+from mulle.pipelines.conversion import converted
 from mulle.pipelines.model import Options
+from mulle.pipelines.outputs import Outputs, outputs_of
 from mulle.types import duration
 
 P = ParamSpec("P")
@@ -44,13 +44,13 @@ class Step(Generic[P, R]):
         """Call the step for each item, given as its first argument; the other arguments are the same for all.
 
         Args:
-            over: `mulle.partitions(…)`, or a list.
+            over: `mulle.partitions(…)`, a list, or what a step gives that returns a list.
             args: the step's arguments after the first.
             kwargs: those by name.
 
         Returns:
-            The list of what the calls give, inside a pipeline as a promise; of a step that returns a tuple, a tuple of
-            such lists. `mulle.union` makes one table or folder of it.
+            The list of what the calls give, inside a pipeline as a promise; of a step that returns several values,
+            several such lists. `mulle.union` makes one table or folder of it, `reduce` one value.
         """
         from mulle.pipelines import graph  # noqa: PLC0415 - the trace knows steps, a step only asks whether one is on
 
@@ -59,7 +59,26 @@ class Step(Generic[P, R]):
             return trace.map(self, over, args, kwargs)
         results: list[Any] = [self.function(item, *args, **kwargs) for item in over]
         outputs = self.outputs()
-        return results if outputs is None else tuple([each[i] for each in results] for i in range(len(outputs)))
+        if outputs is None:
+            return results
+        return outputs.made([[each[name] for each in results] for name in outputs.names or range(len(outputs.kinds))])
+
+    def reduce(self, over: Any, /, **kwargs: Any) -> Any:
+        """Combine items two at a time until one is left, neighbours first, in their order.
+
+        The step has to give the same however its items are grouped, as sums and merges do. One item that changes is
+        combined anew with few others: about the logarithm of their number.
+
+        Args:
+            over: a list, what `map` gave, or what a step gives that returns a list; not empty.
+            kwargs: the step's arguments after the first two, by name, the same for all.
+        """
+        from mulle.pipelines import graph  # noqa: PLC0415 - the trace knows steps, a step only asks whether one is on
+
+        trace = graph.tracing()
+        if trace is not None:
+            return trace.reduce(self, over, kwargs)
+        return functools.reduce(lambda one, other: self.function(one, other, **kwargs), over)
 
     def __repr__(self) -> str:
         return f"<step {self.name}>"
@@ -73,13 +92,13 @@ class Step(Generic[P, R]):
         """Annotations as objects; those that cannot be resolved are left out."""
         return _hints(self.function)
 
-    def outputs(self) -> tuple[Any, ...] | None:
-        """What the return annotation `tuple[A, B]` lists; None for a single output."""
-        returned = self.hints.get("return")
-        arguments = typing.get_args(returned)
-        if typing.get_origin(returned) is not tuple or Ellipsis in arguments or not arguments:
-            return None
-        return arguments
+    @functools.cached_property
+    def _outputs(self) -> Outputs | None:
+        return outputs_of(self.hints.get("return"))
+
+    def outputs(self) -> Outputs | None:
+        """What the return annotation lists (`tuple[A, B]`, a NamedTuple, a TypedDict); None for a single output."""
+        return self._outputs
 
     def reference(self) -> tuple[str, str]:
         """Module and name by which another process finds this step.
@@ -107,10 +126,30 @@ class Pipeline(Generic[P, R]):
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.function(*args, **kwargs)
+        from mulle.pipelines import graph  # noqa: PLC0415 - as a step does
+
+        trace = graph.tracing()
+        if trace is None:
+            return self.function(*args, **kwargs)
+        return cast("R", trace.nest(self, args, kwargs))
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
+    @functools.cached_property
+    def hints(self) -> dict[str, Any]:
+        """Annotations as objects; those that cannot be resolved are left out."""
+        return _hints(self.function)
+
+    def call(self, arguments: Mapping[str, Any]) -> Any:
+        """Call the function with all its arguments by name, each in the way its parameter wants."""
+        bound = self.signature.bind_partial()
+        bound.arguments.update(arguments)
+        return self.function(*bound.args, **bound.kwargs)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters, with defaults filled in; text is read as the annotated type.
@@ -119,7 +158,7 @@ class Pipeline(Generic[P, R]):
             UsageError: one is missing or of another type.
             UnknownNameError: there is no parameter of that name.
         """
-        signature, hints = inspect.signature(self.function), _hints(self.function)
+        signature, hints = self.signature, self.hints
         for name in given:
             if name not in signature.parameters:
                 raise unknown("parameter", name, signature.parameters, cure=f"mulle run {self.name} --help")
@@ -129,43 +168,13 @@ class Pipeline(Generic[P, R]):
                 found[name] = converted(given[name], hints.get(name, Any), f"parameter '{name}' of {self.name}")
             elif parameter.default is not inspect.Parameter.empty:
                 found[name] = parameter.default
-            else:
+            elif parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
                 raise UsageError(
                     f"the pipeline {self.name} needs the parameter '{name}'",
                     cause="it has no default",
                     cure=f"mulle run {self.name} --param {name}=VALUE",
                 )
         return found
-
-
-def converted(value: Any, kind: Any, what: str, *, strict: bool = False) -> Any:
-    """The value as the annotated type, when that is a plain type; anything else is passed as it is.
-
-    Text is read as the type unless `strict`.
-
-    Raises:
-        UsageError: the value cannot be of that type.
-    """
-    if not plain_type(kind):
-        return value
-    try:
-        return msgspec.convert(value, kind, strict=strict or not isinstance(value, str))
-    except (msgspec.ValidationError, TypeError) as error:
-        raise UsageError(
-            f"the {what} cannot be {value!r:.60}",
-            cause=f"{error}; it is annotated {getattr(kind, '__name__', kind)}",
-            cure="pass a value of that type",
-        ) from error
-
-
-def plain_type(kind: Any) -> bool:
-    """Whether a value of this annotation can be checked and read from text: numbers, text, containers of them."""
-    arguments = typing.get_args(kind)
-    if not arguments:
-        return kind in {bool, int, float, str, bytes, type(None), list, dict}
-    if typing.get_origin(kind) is typing.Literal:
-        return True
-    return all(plain_type(each) for each in arguments if each is not Ellipsis)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -9,9 +9,8 @@ import msgspec
 
 from mulle.data.definition import Dataset
 from mulle.data.partitions import Partition as DataPartition
-from mulle.pipelines.graph import index_of, node_of
 from mulle.pipelines.model import StepRun, ValueRef
-from mulle.pipelines.promise import Promise
+from mulle.pipelines.promise import Promise, index_of, is_tuple, node_of
 from mulle.pipelines.task import Argument, Failure, Items, Partition, Version
 
 _LONGEST = 200
@@ -39,7 +38,7 @@ def described(value: Any) -> Any:
         return {"step": node.name, "output": index_of(value)}
     if isinstance(value, Dataset | DataPartition):
         return _read(value)
-    if type(value) in {list, tuple}:
+    if type(value) is list or is_tuple(value):
         return [described(item) for item in value]
     if type(value) is dict:
         return {str(key): described(item) for key, item in value.items()}
@@ -76,14 +75,24 @@ def versions_in(argument: Argument) -> Iterator[Version | Partition]:
 
 
 def returned(value: Any, outputs: Mapping[str, Sequence[ValueRef]]) -> dict[str, ValueRef]:
-    """What the pipeline's function returned: one promise as "result", several by their place or key."""
-    if isinstance(value, Promise):
-        return {"result": outputs[node_of(value).name][index_of(value)]}
-    if isinstance(value, list | tuple):
-        named: Mapping[str, Any] = {str(place): item for place, item in enumerate(value)}
-    elif isinstance(value, Mapping):
-        named = value
+    """What the pipeline's function returned: one promise as "result", several by their place, name or key.
+
+    A list under a name gives `name[0]`, `name[1]`, …; what was skipped, and what no step gave, is left out.
+    """
+    if isinstance(value, Promise | ValueRef):
+        named: Mapping[str, Any] = {"result": value}
+    elif is_tuple(value) and type(value) is not tuple:
+        named = value._asdict()
+    elif isinstance(value, list | tuple):
+        named = {str(place): item for place, item in enumerate(value)}
     else:
-        return {}
-    promised = {str(name): item for name, item in named.items() if isinstance(item, Promise)}
-    return {name: outputs[node_of(item).name][index_of(item)] for name, item in promised.items()}
+        named = value if isinstance(value, Mapping) else {}
+    found: dict[str, ValueRef] = {}
+    for name, item in named.items():
+        parts = {f"{name}[{place}]": each for place, each in enumerate(item)} if type(item) is list else {name: item}
+        for key, each in parts.items():
+            if isinstance(each, ValueRef):
+                found[str(key)] = each
+            elif isinstance(each, Promise) and node_of(each).name in outputs:
+                found[str(key)] = outputs[node_of(each).name][index_of(each)]
+    return found

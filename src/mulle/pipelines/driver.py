@@ -7,49 +7,46 @@ import heapq
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mulle.errors import PipelineError
-from mulle.pipelines import checkpoint, effects, journal, memo
-from mulle.pipelines.describing import described, plain, returned, text, told
+from mulle.errors import MulleError, PipelineError
+from mulle.pipelines import checkpoint, effects, journal, memo, values
+from mulle.pipelines.deciding import Decisions
+from mulle.pipelines.describing import described, text
 from mulle.pipelines.failing import explain
 from mulle.pipelines.frontier import Frontier
 from mulle.pipelines.identity import Identities
 from mulle.pipelines.keeper import Keeper
-from mulle.pipelines.model import Ending, Options, Progress, RunResult, StepResult, StepRun, StepStatus, ValueRef
+from mulle.pipelines.mapping import Unfolded, replaced, rewrite
+from mulle.pipelines.model import Ending, Options, Progress, RunResult, StepRun, StepStatus, ValueRef
 from mulle.pipelines.plan import Ongoing, Plan
+from mulle.pipelines.promise import promises
+from mulle.pipelines.record import GivenUpError, Record
 from mulle.pipelines.retrying import pause
 from mulle.pipelines.task import PRUNED, Failure, Outcome
-from mulle.pipelines.values import there
 from mulle.store.leases import leasing
-from mulle.tracking import runs
 from mulle.tracking.ingest import ingest
 from mulle.tracking.process import HUNG_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mulle.catalog import Catalog, Tx
     from mulle.pipelines.executor import Executor
+    from mulle.pipelines.graph import Node
     from mulle.pipelines.values import Shelf
 
 _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.5
+_BURY_SECONDS = 5.0
+_OUTSIDE = {"effect", "map", "reduce"}
 _AT_ONCE = 500
 """So many steps at most go on in one transaction: other writers wait for its end."""
-_BURY_SECONDS = 5.0
 
 
 class _CancelledError(Exception):
     """Somebody asked for the run's end."""
-
-
-class _GivenUpError(Exception):
-    """Another process took this one for dead, and has ended the run."""
 
 
 class Driver:
@@ -68,48 +65,44 @@ class Driver:
         self._workspace = workspace
         self._executor = executor
         self._plan = plan
-        self._run = ""
         self._steps: dict[str, Ongoing] = {}
+        self._record = Record(plan, self._steps, catalog, known)
         self._outputs: dict[str, list[ValueRef]] = {}
         self._identities = Identities(plan, shelf.store, self._outputs)
         self._frontier = Frontier()
-        self._unknown: list[tuple[int, str]] = []
+        self._decisions = Decisions(shelf, self._outputs)
+        self._unknown: list[tuple[int, str, str]] = []
         """Steps to be executed when there is room, the first call first."""
-        self._effects: list[tuple[int, str]] = []
+        self._outside: list[tuple[int, str, str]] = []
+        """Effects, and nodes that go over what a step gave: they are worked on outside of transactions."""
         self._running: dict[Future[Outcome], Ongoing] = {}
         self._waiting: dict[str, Ongoing] = {}
         """Steps whose key another run computes now, and steps that are to be tried again."""
         self._failure: tuple[Ongoing, Failure] | None = None
-        self._versions: list[str] = []
         self._facts = 0
         self._over_count = 0
         self._turn = 0
-        self._lines: dict[str, journal.Line] = {}
-        """What the transaction that is open writes of steps, by name, when it ends."""
-        self._moved: list[Ongoing] = []
-        """Steps whose change of state has not been told yet."""
         self._keeper: Keeper | None = None
         self._buried_at = 0.0
-        self._tell: Callable[[Progress], None] | None = None
 
     @leasing(lambda self, _: self._shelf.store)
     def drive(self, on_progress: Callable[[Progress], None] | None) -> RunResult:
         """Bring the run to its end and tell how it went."""
-        self._tell = on_progress
+        self._record.tell = on_progress
         try:
             self._begin()
             while not self._over():
-                self._perform_effects()
+                self._work_outside()
                 self._settle(self._finished())
                 self._check_cancelled()
             return self._end(self._ending())
         except _CancelledError:
             self._abort("cancelled", "cancelled")
             return self._result("cancelled", "cancelled")
-        except _GivenUpError:
+        except GivenUpError:
             self._cancel_running()
             raise PipelineError(
-                f"the run {self._run} was given up while this process did not answer",
+                f"the run {self._record.run} was given up while this process did not answer",
                 cause=f"nothing was heard of it for {HUNG_SECONDS:g} s, as when it is stopped or the machine sleeps",
                 cure="mulle run: finished steps are not repeated",
             ) from None
@@ -128,29 +121,15 @@ class Driver:
 
     def _begin(self) -> None:
         for position, node in enumerate(self._plan.graph.nodes):
-            row = StepRun(id=self._catalog.ids.new(), run="", name=node.name, kind=node.kind, position=position)
-            step = self._steps[node.name] = Ongoing(node, row, [before.name for before in node.depends()])
-            self._frontier.add(node.name, position, step.before)
+            step = self._enter(node, position)
             if not step.before:  # what others give is told in transactions; what it reads now is read before them
                 self._identities.identify(step)
         self._shelf.store.flush()
-        with self._transaction() as (tx, known):
+        with self._record.transaction() as (tx, known):
             journal.bury(tx)
-            self._run = runs.create(
-                tx,
-                kind="pipeline",
-                pipeline=self._plan.graph.pipeline,
-                experiment=self._plan.experiment,
-                params=plain(self._plan.graph.params),
-                as_of=self._plan.as_of,
-                project_version=self._plan.project_version,
-                beat=time.monotonic(),
-            )
-            journal.begin_graph(tx, self._run, self._plan.graph)
-            for step in self._steps.values():
-                step.row = msgspec.structs.replace(step.row, run=self._run)
+            self._record.begin(tx)
             launched = self._advance(tx, known)
-        self._keeper = Keeper(self._catalog, self._run, self._cancel_running)
+        self._keeper = self._record.keeper = Keeper(self._catalog, self._record.run, self._cancel_running)
         self._keeper.start()
         self._launch(launched)
 
@@ -160,9 +139,9 @@ class Driver:
             return
         if any(outcome.facts for _, outcome in finished):
             self._ingest()
-        with self._transaction() as (tx, known):
+        with self._record.transaction() as (tx, known):
             for step, outcome in finished:
-                self._record(tx, known, step, outcome)
+                self._ended(tx, known, step, outcome)
             if self._waiting and time.monotonic() - self._buried_at > _BURY_SECONDS:
                 journal.bury(tx)  # what we wait for may be computed by nobody any more
                 self._buried_at = time.monotonic()
@@ -185,26 +164,38 @@ class Driver:
                 break
             self._meet(tx, known, self._steps[name])
         for step in self._waiting.values():
-            heapq.heappush(self._unknown, (step.row.position, step.node.name))
+            heapq.heappush(self._unknown, (*step.place, step.node.name))
         self._waiting.clear()
         return self._begun(tx, known)
 
     def _meet(self, tx: Tx, known: Tx, step: Ongoing) -> None:
         """A step has all that it takes: adopt it where the memo knows it, else have it executed when there is room."""
-        if step.node.kind == "effect":
-            heapq.heappush(self._effects, (step.row.position, step.node.name))
+        try:
+            skipped = self._decisions.skips(step.node)
+        except MulleError as error:
+            self._fail(known, step, explain(error))
             return
+        if skipped:
+            self._skip(tx, step)
+        elif step.node.kind == "when":
+            self._unfold(step, self._decisions.chosen(step.node))
+        elif step.node.kind in _OUTSIDE:
+            heapq.heappush(self._outside, (*step.place, step.node.name))
+        elif not self._known(tx, known, step):
+            heapq.heappush(self._unknown, (*step.place, step.node.name))
+
+    def _known(self, tx: Tx, known: Tx, step: Ongoing) -> bool:
+        """Find what the step is known by, and adopt it where the memo knows it."""
         if not step.row.key:
             self._identities.identify(step)
         step.asked = self._turn
-        if not self._adopted(tx, known, step):
-            heapq.heappush(self._unknown, (step.row.position, step.node.name))
+        return self._adopted(tx, known, step)
 
     def _begun(self, tx: Tx, known: Tx) -> list[Ongoing]:
         """The steps that begin now; what another run has come to know since the memo was asked is adopted instead."""
         begun: list[Ongoing] = []
         while self._unknown and len(self._running) + len(begun) < self._executor.capacity:
-            step = self._steps[heapq.heappop(self._unknown)[1]]
+            step = self._steps[heapq.heappop(self._unknown)[-1]]
             if step.asked != self._turn and self._adopted(tx, known, step):
                 continue
             if step.not_before <= time.monotonic() and (
@@ -213,16 +204,14 @@ class Driver:
                 started = {"status": "running", "started": tx.now, "attempts": step.row.attempts + 1}
                 step.row = msgspec.structs.replace(step.row, **started)
                 step.owner = step.row.id if step.row.attempts == 1 else f"{step.row.id}#{step.row.attempts}"
-                self._write(step)
+                self._record.write(step)
                 begun.append(step)
             else:
                 self._waiting[step.node.name] = step
         return begun
 
     def _launch(self, steps: list[Ongoing]) -> None:
-        moved, self._moved = self._moved, []
-        for step in moved:
-            self._report(step)
+        self._record.report(self._over_count)
         for step in steps:
             function = None if step.node.step is None else step.node.step.function
             task = self._identities.task(step, elsewhere=self._executor.elsewhere)
@@ -247,7 +236,7 @@ class Driver:
         """Take over what steps recorded, into the catalog of the memo: a fork adopts steps, it does not own them."""
         ingest(self._memo.catalog, self._workspace / "spool" / "metrics")
 
-    def _record(self, tx: Tx, known: Tx, step: Ongoing, outcome: Outcome) -> None:
+    def _ended(self, tx: Tx, known: Tx, step: Ongoing, outcome: Outcome) -> None:
         self._facts += outcome.facts
         measured = {
             "ended": tx.now,
@@ -273,7 +262,7 @@ class Driver:
         entry = memo.find(known, step.row.key) if step.caches else None
         if entry is None:
             return False
-        if not all(there(ref, self._shelf) for ref in entry.outputs):
+        if not all(values.there(ref, self._shelf) for ref in entry.outputs):
             memo.forget(known, step.row.key)
             return False
         self._adopt(tx, step, entry, "cached")
@@ -291,13 +280,48 @@ class Driver:
 
     def _leave(self, step: Ongoing, reads: list[tuple[str, str]]) -> None:
         """The step is over; those that took nothing else that is missing are ready by it."""
-        self._write(step, reads, [self._steps[name].row.id for name in step.before])
+        self._record.write(step, reads, [self._steps[name].row.id for name in step.before])
         self._over_count += 1
         self._frontier.over(step.node.name)
 
-    def _write(self, step: Ongoing, reads: list[tuple[str, str]] | None = None, uses: list[str] | None = None) -> None:
-        self._lines[step.node.name] = journal.Line(step.row, step.owner, reads or [], uses or [])
-        self._moved.append(step)
+    def _skip(self, tx: Tx, step: Ongoing) -> None:
+        """The step belongs to what is not needed: a branch that was not taken, a round after the last."""
+        self._decisions.skip(step.node)
+        step.row = msgspec.structs.replace(step.row, status="skipped", ended=tx.now)
+        self._leave(step, [])
+
+    def _enter(self, node: Node, position: int) -> Ongoing:
+        row = StepRun(
+            id=self._catalog.ids.new(), run=self._record.run, name=node.name, kind=node.kind, position=position
+        )
+        step = self._steps[node.name] = Ongoing(node, row, [before.name for before in node.depends()])
+        self._frontier.add(node.name, step.place, step.before)
+        return step
+
+    def _unfold(self, step: Ongoing, made: Unfolded) -> None:
+        """Put what a node stands for in its place: those that wait for it wait for that instead."""
+        for node in made.nodes:
+            self._enter(node, step.row.position)
+        for name in self._frontier.after(step.node.name):
+            later = self._steps[name]
+            rewrite(later.node, {step.node: made})
+            later.before = [before.name for before in later.node.depends()]
+            self._frontier.wait(name, later.before)
+        graph = self._plan.graph
+        graph.returned = replaced(graph.returned, {step.node: made._replace(value=self._returned(made))})
+        self._frontier.over(step.node.name)
+        del self._steps[step.node.name]
+        self._record.grew()
+
+    def _returned(self, made: Unfolded) -> Callable[[int | None], Any]:
+        """As `made.value`, for the pipeline's own result: a plain value is kept as steps' outputs are."""
+
+        def value(place: int | None) -> Any:
+            found = made.value(place)
+            plain = found is not None and not made.nodes and not any(True for _ in promises(found))
+            return values.encode(found, self._shelf) if plain else found
+
+        return value
 
     def _fail(self, known: Tx, step: Ongoing, failure: Failure) -> None:
         options = Options() if step.node.step is None else step.node.step.options
@@ -314,29 +338,45 @@ class Driver:
             step.row = msgspec.structs.replace(step.row, status=status, error=text(failure))
             self._failure = self._failure or (step, failure)
             self._over_count += 1
-        self._write(step)
+        self._record.write(step)
 
-    # -- effects -----------------------------------------------------------------------------------------------------
+    # -- outside of transactions: effects, lists ---------------------------------------------------------------------
 
-    def _perform_effects(self) -> None:
-        while self._effects and not self._failure:
-            step = self._steps[heapq.heappop(self._effects)[1]]
-            self._perform_effect(step)
+    def _work_outside(self) -> None:
+        while self._outside and not self._failure:
+            step = self._steps[heapq.heappop(self._outside)[-1]]
+            if step.node.kind == "effect":
+                self._perform_effect(step)
+            else:
+                self._go_over(step)
             self._launch([])
+
+    def _go_over(self, step: Ongoing) -> None:
+        """Put nodes for the items of a list in the place of the one that goes over it."""
+        try:
+            made = self._decisions.items(step.node)
+            for node in made.nodes:
+                self._plan.inputs.keep(node)
+            self._shelf.store.flush()
+        except Exception as error:  # noqa: BLE001 - a failure of the step, told as such
+            with self._record.transaction() as (_, known):
+                self._fail(known, step, explain(error))
+            return
+        self._unfold(step, made)
 
     def _perform_effect(self, step: Ongoing) -> None:
         began = time.perf_counter()
         ids = {name: self._steps[name].row.origin or self._steps[name].row.id for name in step.before}
-        context = effects.Context(self._outputs, ids, self._plan.heads, self._catalog, self._shelf, self._run)
+        context = effects.Context(self._outputs, ids, self._plan.heads, self._catalog, self._shelf, self._record.run)
         try:
             done = effects.begin(step.node, context)
         except Exception as error:  # noqa: BLE001 - a failure of the step, told as such
-            with self._transaction() as (_, known):
+            with self._record.transaction() as (_, known):
                 self._fail(known, step, explain(error))
             return
-        with self._transaction() as (tx, _):
+        with self._record.transaction() as (tx, _):
             version, new = done(tx)
-            self._versions += [version] if step.node.effect == "register" else []
+            self._record.versions += [version] if step.node.effect == "register" else []
             self._outputs[step.node.name] = []
             status = "executed" if new else "cached"
             state = {"status": status, "started": tx.now, "ended": tx.now, "origin": step.row.id}
@@ -371,56 +411,14 @@ class Driver:
             error = f"the step '{step.node.name}' failed: {text(failure)}"
         if self._facts:
             self._ingest()
-        with self._transaction() as (tx, _):
-            runs.finish(tx, self._run, status, error)
+        self._record.finish(status, error)
         return self._result(status, error)
 
     def _abort(self, status: Ending, text: str) -> None:
         """End what still runs and say so in the catalog, as far as that can be done."""
         self._cancel_running()
-        if not self._run:
-            return
-        with self._transaction() as (tx, known):
-            self._lines.clear()  # of a transaction that came to nothing
-            for step in self._steps.values():
-                memo.release(known, step.row.key, step.row.id)
-            journal.abandon(tx, self._run, text)
-            runs.finish(tx, self._run, status, text)
+        if self._record.run:
+            self._record.abort(status, text)
 
     def _result(self, status: Ending, error: str) -> RunResult:
-        rows = [step.row for step in self._steps.values()]
-        return RunResult(
-            id=self._run,
-            status=status,
-            steps_executed=sum(row.status == "executed" for row in rows),
-            steps_cached=sum(row.status == "cached" for row in rows),
-            steps=[_step_result(step) for step in self._steps.values()],
-            outputs=returned(self._plan.graph.returned, self._outputs) if status == "succeeded" else {},
-            model_versions=self._versions,
-            cpu_seconds=sum(row.cpu_seconds for row in rows),
-            as_of=self._plan.as_of,
-            error=error,
-            failure=None if self._failure is None else told(self._failure[0].row, self._failure[1]),
-            pruned=self._failure is not None and self._failure[1].kind == PRUNED,
-        )
-
-    def _report(self, step: Ongoing) -> None:
-        if self._tell is None or step.reported == step.row.status:
-            return
-        step.reported = step.row.status
-        self._tell(Progress(self._run, step.node.name, step.row.status, self._over_count, len(self._steps)))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[tuple[Tx, Tx]]:
-        """A transaction on the catalog and one on the memo, which are the same where the memo lies in the catalog."""
-        with self._catalog.write() as tx, self._memo.within(self._catalog, tx) as known:
-            if self._keeper is not None and not self._keeper.check(tx):
-                raise _GivenUpError
-            yield tx, known
-            journal.write(tx, self._run, self._lines.values())
-        self._lines.clear()
-
-
-def _step_result(step: Ongoing) -> StepResult:
-    row = step.row
-    return StepResult(row.name, row.status, row.seconds, row.cpu_seconds, row.id, step.worth)
+        return self._record.result(status, error, self._outputs, self._failure)

@@ -12,9 +12,9 @@ from mulle.data.definition import Dataset
 from mulle.data.partitions import Partition
 from mulle.errors import PipelineError
 from mulle.pipelines import values
-from mulle.pipelines.graph import Node, leaves, node_of, promises
+from mulle.pipelines.graph import Node
 from mulle.pipelines.model import ValueRef
-from mulle.pipelines.promise import Promise
+from mulle.pipelines.promise import Promise, leaves, node_of, promises
 from mulle.registry import versions
 from mulle.registry.model import Inputs
 from mulle.types import Digest
@@ -131,6 +131,7 @@ def taught_by(model: Promise, heads: Mapping[str, Version]) -> Inputs:
                     return Inputs.of(dataset, [], _requested(dataset, heads))
         seen.update(map(id, level))
         above = [node_of(promise) for node in level for value in node.arguments.values() for promise in promises(value)]
+        above += [before for node in level for before in node.after]
         level = [node for node in dict.fromkeys(above) if id(node) not in seen]
     return Inputs()
 

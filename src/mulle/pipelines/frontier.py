@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from typing import TypeAlias
+
+Place: TypeAlias = tuple[int, str]
 
 
 class Frontier:
@@ -16,11 +19,11 @@ class Frontier:
     def __init__(self) -> None:
         self._open: dict[str, set[str]] = {}
         self._after: dict[str, list[str]] = {}
-        self._places: dict[str, int] = {}
+        self._places: dict[str, Place] = {}
         self._over: set[str] = set()
-        self._ready: list[tuple[int, str]] = []
+        self._ready: list[tuple[Place, str]] = []
 
-    def add(self, name: str, place: int, before: Iterable[str]) -> None:
+    def add(self, name: str, place: Place, before: Iterable[str]) -> None:
         """A node that waits for those in `before`; some of them may be over already."""
         self._places[name] = place
         self._open[name] = set()

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mulle.data.definition import Dataset
 from mulle.data.partitions import Partitions
-from mulle.errors import MulleError, PipelineError, UsageError
-from mulle.pipelines.definition import Pipeline, Step, converted, plain_type
+from mulle.errors import MulleError, PipelineError
+from mulle.pipelines.binding import bound
+from mulle.pipelines.definition import Pipeline, Step
 from mulle.pipelines.model import GraphEdge, NodeKind
-from mulle.pipelines.promise import Promise
+from mulle.pipelines.promise import Promise, leaves, node_of, promises
+
+GUARD = "when"
+"""The label of an edge from a condition to what runs only when it holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """What it guards runs only if the condition, a promise or a value, is true (or is false, where that is wanted)."""
+
+    condition: Any
+    wanted: bool
 
 
 @dataclass(eq=False)
@@ -30,6 +43,10 @@ class Node:
     """What a node of the kind "effect" does."""
     committed: Dataset | None = None
     """The definition of the dataset that is committed to, where it was given. It is not read."""
+    guards: list[Guard] = field(default_factory=list)
+    """All of them must hold for the node to run; else it is skipped."""
+    choices: dict[str, list[Guard]] = field(default_factory=dict)
+    """Of a node of the kind "when": by argument, what must hold for it to be what is chosen. The last one counts."""
 
     def inputs(self) -> Iterator[tuple[str, Promise]]:
         """The promises among the arguments, with the parameter each comes under."""
@@ -37,9 +54,16 @@ class Node:
             for promise in promises(value):
                 yield name, promise
 
+    def conditions(self) -> Iterator[Promise]:
+        """The promises that decide whether, or with what, the node goes on."""
+        for guards in (self.guards, *self.choices.values()):
+            for guard in guards:
+                yield from promises(guard.condition)
+
     def depends(self) -> list[Node]:
-        """The nodes whose outputs this one takes, each once."""
-        return list(dict.fromkeys([*(node_of(promise) for _, promise in self.inputs()), *self.after]))
+        """The nodes whose outputs this one takes or asks for, each once."""
+        taken = [promise for _, promise in self.inputs()]
+        return list(dict.fromkeys([*map(node_of, [*taken, *self.conditions()]), *self.after]))
 
 
 @dataclass
@@ -52,9 +76,16 @@ class Graph:
     returned: Any = None
 
     def edges(self) -> list[GraphEdge]:
-        """Who takes from whom."""
-        found = [GraphEdge(node_of(p).name, node.name, name) for node in self.nodes for name, p in node.inputs()]
-        return list(dict.fromkeys(found))
+        """Who takes from whom, and who waits for whose decision."""
+        found: dict[GraphEdge, None] = {}
+        for node in self.nodes:
+            for name, promise in node.inputs():
+                found[GraphEdge(node_of(promise).name, node.name, name)] = None
+            for promise in node.conditions():
+                found[GraphEdge(node_of(promise).name, node.name, GUARD)] = None
+            for each in node.after:
+                found[GraphEdge(each.name, node.name, "")] = None
+        return list(found)
 
     def datasets(self) -> list[Dataset]:
         """All datasets that the graph reads, each once."""
@@ -63,21 +94,6 @@ class Graph:
             for value in node.arguments.values():
                 found |= {dataset.name: dataset for dataset in datasets(value)}
         return list(found.values())
-
-
-def node_of(promise: Promise) -> Node:
-    """The node whose output is promised."""
-    return promise._node  # noqa: SLF001 - a promise shows nothing to user code
-
-
-def index_of(promise: Promise) -> int:
-    """Which of the node's outputs is promised."""
-    return promise._index or 0  # noqa: SLF001 - as above
-
-
-def promises(value: Any) -> Iterator[Promise]:
-    """The promises in a value, also inside lists, tuples and dicts."""
-    yield from (found for found in leaves(value) if isinstance(found, Promise))
 
 
 def datasets(value: Any) -> Iterator[Dataset]:
@@ -89,51 +105,70 @@ def datasets(value: Any) -> Iterator[Dataset]:
             yield found.source
 
 
-def leaves(value: Any) -> Iterator[Any]:
-    """What a nest of lists, tuples and dicts holds."""
-    if type(value) in {list, tuple}:
-        for item in value:
-            yield from leaves(item)
-    elif type(value) is dict:
-        for item in value.values():
-            yield from leaves(item)
-    else:
-        yield value
-
-
 class Trace:
     """Collects the nodes while a pipeline's function is called."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._taken: dict[str, int] = {}
+        self._prefix = ""
+        self._guards: list[Guard] = []
 
     def call(self, step: Step[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """A node for the call; the promise of its output, or a tuple of promises where it returns a tuple."""
-        arguments = _bound(step, args, kwargs)
+        """A node for the call; the promise of its output, or promises put together as its outputs are."""
+        arguments = bound(step, args, kwargs)
+        node = self._of(step, "step", arguments)
         outputs = step.outputs()
-        node = self.add(step.name, "step", arguments, step, None if outputs is None else len(outputs))
         if outputs is None:
             return Promise(node, None, step.hints.get("return"))
-        return tuple(Promise(node, index, each) for index, each in enumerate(outputs))
+        return outputs.made([Promise(node, index, each) for index, each in enumerate(outputs.kinds)])
 
     def map(self, step: Step[..., Any], over: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """A call for each item; the promise of the list of its outputs, or a tuple of such where it returns a tuple.
+        """A call for each item; the promise of the list of its outputs, or of several lists put together as they are.
 
-        Items are given to the step's first parameter. Those of partitions are known when the run begins.
+        Items are given to the step's first parameter. Those of partitions are known when the run begins, those of what
+        another step gives when that step is over.
         """
-        if not isinstance(over, Partitions | list | tuple):
-            raise PipelineError(
-                f"the step '{step.name}' cannot be mapped over {type(over).__name__}",
-                cause="what there is to map over has to be known before anything runs",
-                cure="map over mulle.partitions(…) or a list; what a step returned is worked on inside a step",
-            )
-        arguments = _bound(step, [over, *args], kwargs, first_as_it_is=True)
+        node = self._over(step, "map", over, bound(step, [over, *args], kwargs, unchecked=1))
         outputs = step.outputs()
-        node = self.add(step.name, "map", arguments, step, None if outputs is None else len(outputs))
         if outputs is None:
             return Promise(node, None, list)
-        return tuple(Promise(node, index, list) for index in range(len(outputs)))
+        return outputs.made([Promise(node, index, list) for index in range(len(outputs.kinds))])
+
+    def reduce(self, step: Step[..., Any], over: Any, kwargs: Mapping[str, Any]) -> Any:
+        """Calls that combine two items each until one is left; its promise."""
+        if isinstance(over, Partitions):
+            raise PipelineError(
+                f"the step '{step.name}' cannot combine partitions",
+                cause="what it combines are results of steps, or values",
+                cure="map a step over the partitions, and reduce what it gives",
+            )
+        if step.outputs() is not None:
+            raise PipelineError(
+                f"the step '{step.name}' cannot combine two into one",
+                cause="it returns several outputs",
+                cure="have it return one value",
+            )
+        node = self._over(step, "reduce", over, bound(step, [over, None], kwargs, unchecked=2))
+        return Promise(node, None, step.hints.get("return"))
+
+    def nest(self, pipeline: Pipeline[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What a pipeline gives inside this one: its nodes, their names after its own."""
+        arguments = bound(pipeline, args, kwargs, kind="pipeline")
+        outside, self._prefix = self._prefix, self._name(pipeline.name) + "/"
+        try:
+            return pipeline.call(arguments)
+        finally:
+            self._prefix = outside
+
+    @contextmanager
+    def guarded(self, guards: Sequence[Guard]) -> Iterator[None]:
+        """Within the block, nodes run only if these hold too."""
+        outside, self._guards = self._guards, [*self._guards, *guards]
+        try:
+            yield
+        finally:
+            self._guards = outside
 
     def add(
         self,
@@ -143,11 +178,29 @@ class Trace:
         step: Step[..., Any] | None = None,
         outputs: int | None = None,
     ) -> Node:
-        """A node under a name of its own: the second call of `train` is `train-2`."""
-        self._taken[name] = count = self._taken.get(name, 0) + 1
-        node = Node(name if count == 1 else f"{name}-{count}", kind, arguments, step, outputs)
+        """A node under a name of its own: the second call of `train` is `train-2`, one in `prepare` `prepare/train`."""
+        node = Node(self._name(name), kind, arguments, step, outputs, guards=self._guards)
         self.nodes.append(node)
         return node
+
+    def _name(self, name: str) -> str:
+        name = self._prefix + name
+        self._taken[name] = count = self._taken.get(name, 0) + 1
+        return name if count == 1 else f"{name}-{count}"
+
+    def _of(self, step: Step[..., Any], kind: NodeKind, arguments: dict[str, Any]) -> Node:
+        outputs = step.outputs()
+        return self.add(step.name, kind, arguments, step, None if outputs is None else len(outputs.kinds))
+
+    def _over(self, step: Step[..., Any], kind: NodeKind, over: Any, arguments: dict[str, Any]) -> Node:
+        """A node that becomes several when what it goes over is known."""
+        if not isinstance(over, Partitions | Promise | list | tuple):
+            raise PipelineError(
+                f"the step '{step.name}' cannot be mapped over {type(over).__name__}",
+                cause="a list is needed",
+                cure="map over mulle.partitions(…), a list, or what a step gives that returns a list",
+            )
+        return self._of(step, kind, arguments)
 
 
 _tracing: ContextVar[Trace | None] = ContextVar("mulle_trace", default=None)
@@ -169,15 +222,15 @@ def trace(pipeline: Pipeline[..., Any], params: Mapping[str, Any]) -> Graph:
     collected = Trace()
     token = _tracing.set(collected)
     try:
-        returned = _call(pipeline.function, complete, pipeline.name)
+        returned = _call(pipeline.call, complete, pipeline.name)
     finally:
         _tracing.reset(token)
     return Graph(pipeline.name, complete, collected.nodes, returned)
 
 
-def _call(function: Callable[..., Any], params: Mapping[str, Any], name: str) -> Any:
+def _call(function: Callable[[Mapping[str, Any]], Any], params: Mapping[str, Any], name: str) -> Any:
     try:
-        return function(**params)
+        return function(params)
     except MulleError:
         raise
     except Exception as error:
@@ -188,60 +241,8 @@ def _call(function: Callable[..., Any], params: Mapping[str, Any], name: str) ->
         ) from error
 
 
-def _bound(
-    step: Step[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, first_as_it_is: bool = False
-) -> dict[str, Any]:
-    """All arguments of a call by parameter, each as its annotation wants it."""
-    try:
-        bound = step.signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise PipelineError(
-            f"the step '{step.name}' cannot be called so", cause=str(error), cure=f"its signature: {step.signature}"
-        ) from error
-    first = next(iter(bound.arguments)) if first_as_it_is else None
-    bound.apply_defaults()
-    return {name: value if name == first else _checked(step, name, value) for name, value in bound.arguments.items()}
-
-
 def _where(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-
-
-def _checked(step: Step[..., Any], name: str, value: Any) -> Any:
-    """The argument as its annotation wants it; refused before anything runs when it cannot fit."""
-    kind = step.hints.get(name, Any)
-    if isinstance(value, Promise):
-        given = value._annotation  # noqa: SLF001 - as above
-        if not _fits(given, kind):
-            raise PipelineError(
-                f"the step '{step.name}' takes {_text(kind)} for '{name}', but is given {_text(given)}",
-                cause=f"'{node_of(value).name}' is annotated to return {_text(given)}",
-                cure="pass another value, or mend the annotation that is wrong",
-            )
-        return value
-    if not plain_type(kind) or any(isinstance(leaf, Promise | Dataset) for leaf in leaves(value)):
-        return value
-    try:
-        return converted(value, kind, f"argument '{name}' of {step.name}", strict=True)
-    except UsageError as error:
-        raise PipelineError(error.message, cause=error.cause, cure=error.cure) from error
-
-
-def _text(kind: Any) -> str:
-    return getattr(kind, "__name__", None) or str(kind)
-
-
-def _fits(given: Any, wanted: Any) -> bool:
-    """False only where two classes are known and can have no value in common."""
-    if not (isinstance(given, type) and isinstance(wanted, type)) or object in {given, wanted}:
-        return True
-    if {given, wanted} <= {int, float, bool} or getattr(wanted, "_is_protocol", False) or _abstract(wanted):
-        return True
-    return issubclass(given, wanted) or issubclass(wanted, given)
-
-
-def _abstract(kind: type) -> bool:
-    return bool(getattr(kind, "__abstractmethods__", None)) or kind.__module__ in {"collections.abc", "typing", "abc"}

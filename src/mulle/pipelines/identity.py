@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import msgspec
 
 from mulle.pipelines import keys
 from mulle.pipelines.describing import described, versions_in
-from mulle.pipelines.graph import node_of
+from mulle.pipelines.promise import node_of
 from mulle.pipelines.task import Partition, Task
 from mulle.types import Digest
 
@@ -85,13 +86,15 @@ class Identities:
         )
         if node.step is None:
             return task
-        options = node.step.options
+        options, outputs = node.step.options, node.step.outputs()
         away = elsewhere or options.env or options.image
         module, attribute = node.step.reference() if away else ("", "")
         return msgspec.structs.replace(
             task,
             module=module,
             attribute=attribute,
+            names=list(outputs.names) if outputs is not None else [],
+            environ={name: os.environ.get(name) for name in options.environ},
             cpus=options.cpus,
             memory=options.memory,
             timeout=options.timeout,

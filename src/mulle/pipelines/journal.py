@@ -30,10 +30,12 @@ _WRITE = _INSERT.on_conflict_do_update(
 """Built once: building statements costs more than running them."""
 
 
-def begin_graph(tx: Tx, run: str, graph: Graph) -> None:
-    """Record the shape of a run's graph."""
+def write_graph(tx: Tx, run: str, graph: Graph) -> None:
+    """Record the shape of a run's graph, as it is now."""
     nodes = [[node.name, node.kind] for node in graph.nodes]
-    tx.execute(insert(run_graph).values(run=run, nodes=nodes, edges=msgspec.to_builtins(graph.edges())))
+    statement = insert(run_graph).values(run=run, nodes=nodes, edges=msgspec.to_builtins(graph.edges()))
+    made = {"nodes": statement.excluded.nodes, "edges": statement.excluded.edges}
+    tx.execute(statement.on_conflict_do_update(index_elements=["run"], set_=made))
 
 
 class Line(NamedTuple):
@@ -95,7 +97,7 @@ def bury(tx: Tx) -> list[str]:
 def steps(tx: Tx, run: str) -> list[StepRun]:
     """The step runs of a run, in the order of the pipeline's calls."""
     columns = [step_run.c[name] for name in _COLUMNS]
-    rows = tx.all(select(*columns).where(step_run.c.run == run).order_by(step_run.c.position))
+    rows = tx.all(select(*columns).where(step_run.c.run == run).order_by(step_run.c.position, step_run.c.id))
     return [_step_run(row) for row in rows]
 
 

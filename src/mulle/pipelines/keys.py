@@ -17,10 +17,10 @@ from mulle.hashing import digest_file
 from mulle.hashing.code import CodeDigest, code_digest
 from mulle.hashing.value import digest_value
 from mulle.pipelines import values
-from mulle.pipelines.graph import Node, index_of, node_of
+from mulle.pipelines.graph import Node
 from mulle.pipelines.model import Options, ValueRef
 from mulle.pipelines.parts import PLACE, Code, Parts, brief, shown
-from mulle.pipelines.promise import Promise
+from mulle.pipelines.promise import Promise, index_of, is_tuple, node_of, promises
 from mulle.pipelines.task import Argument, Items, Partition, Plain, Reading, Stored, Version
 from mulle.types import Digest
 
@@ -106,8 +106,15 @@ class Inputs:
         if type(value) in {list, tuple}:
             kind = "list" if type(value) is list else "tuple"
             return Items(kind, [], [self.argument(item, result) for item in value])  # type: ignore[arg-type]
+        if is_tuple(value) and any(True for _ in promises(value)):
+            home = [type(value).__module__, type(value).__qualname__]
+            return Items("record", home, [self.argument(item, result) for item in value])
         if type(value) is dict and all(isinstance(key, str | int) for key in value):
             return Items("dict", list(value), [self.argument(item, result) for item in value.values()])
+        return self._own(value)
+
+    def _own(self, value: Any) -> Argument:
+        """A value of the pipeline's own: as it is where it is plain and small, else in the store."""
         if value is None or type(value) in {bool, int, float, str, bytes}:
             try:
                 return Plain(msgspec.msgpack.encode(value))

@@ -9,8 +9,8 @@ import msgspec
 
 from mulle.errors import StepFailedError
 
-NodeKind = Literal["step", "training_set", "map", "union", "effect"]
-"""A `map` is in a trace only: it becomes a step for each item when the run begins."""
+NodeKind = Literal["step", "training_set", "map", "reduce", "when", "union", "effect"]
+"""A `map` or `reduce` becomes steps when its items are known, a `when` what was chosen: they run nothing themselves."""
 Ending = Literal["succeeded", "failed", "cancelled"]
 StepStatus = Literal["pending", "running", "executed", "cached", "skipped", "failed", "cancelled"]
 """A step is `skipped` when it belongs to a branch that was not taken, or to a round that was not needed."""

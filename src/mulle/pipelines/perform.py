@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from mulle.errors import PipelineError, PrunedError
 from mulle.pipelines import checkpoint, values
 from mulle.pipelines.failing import explain
 from mulle.pipelines.model import ValueRef
+from mulle.pipelines.outputs import taken_apart
 from mulle.pipelines.sampling import Sampler
 from mulle.pipelines.task import Outcome, Partition, Task, Version, build, stored_in
 from mulle.pipelines.uniting import unite
@@ -68,7 +70,7 @@ def perform(task: Task, bench: Bench, function: Callable[..., Any] | None = None
     refs: list[ValueRef] = []
     failure = None
     try:
-        with recording(recorder), checkpoint.using(kept), limited(task.cpus, bench):
+        with recording(recorder), checkpoint.using(kept), limited(task.cpus, bench), declared(task.environ):
             refs = _outputs(task, bench, function)
         bench.shelf.store.flush()
     except KeyboardInterrupt:
@@ -169,14 +171,26 @@ def _outputs(task: Task, bench: Bench, function: Callable[..., Any] | None) -> l
     result = _result(task, bench, function)
     if task.outputs is None:
         return [values.encode(result, shelf)]
-    if not isinstance(result, tuple) or len(result) != task.outputs:
-        given = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
-        raise PipelineError(
-            f"the step '{task.name}' returned {given}",
-            cause=f"it is annotated to return a tuple of {task.outputs}",
-            cure="mend the return statement or the annotation",
-        )
-    return [values.encode(item, shelf) for item in result]
+    return [values.encode(item, shelf) for item in taken_apart(result, task.outputs, task.names, task.name)]
+
+
+@contextlib.contextmanager
+def declared(environ: Mapping[str, str | None]) -> Iterator[None]:
+    """Within the block, the environment variables are what the memo key says, whenever this process was started."""
+    before = {name: os.environ.get(name) for name in environ}
+    _set(environ)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(environ: Mapping[str, str | None]) -> None:
+    for name, value in environ.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 # -- logs ------------------------------------------------------------------------------------------------------------

@@ -63,6 +63,11 @@ class Ongoing:
     reported: StepStatus = "pending"
 
     @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands among the others: in the order of calls; what one call became, as it was made."""
+        return self.row.position, self.row.id
+
+    @property
     def caches(self) -> bool:
         """Whether its outputs may be taken from the memo, and are entered there."""
         return self.node.step is None or self.node.step.options.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mulle.errors import PipelineError
@@ -39,15 +40,17 @@ class Promise:
         self._refuse(f"asked for '.{name}'")
 
     def __bool__(self) -> bool:  # noqa: PLE0304 - it never returns
-        self._refuse("used as a condition", "make the decision inside a step, or by a parameter of the pipeline")
+        self._refuse(
+            "used as a condition", "decide by mulle.when(promise, then, otherwise), inside a step, or by a parameter"
+        )
 
     def __iter__(self) -> Any:
         name = self._node.name.partition("-")[0]
         cure = f"to unpack it, annotate what {name} returns: def {name}(…) -> tuple[A, B]"
-        self._refuse("iterated or unpacked", f"{cure}; to loop over it, {_INSIDE}")
+        self._refuse("iterated or unpacked", f"{cure}; to work on each item, step.map(promise)")
 
     def __getitem__(self, key: object) -> Any:
-        self._refuse("indexed")
+        self._refuse("indexed", f"{_INSIDE}, or name the outputs: annotate that the step returns a TypedDict")
 
     def __call__(self, *_: object, **__: object) -> Any:
         self._refuse("called")
@@ -82,3 +85,45 @@ _COMPUTED = [f"__{side}{name}__" for name in _BINARY for side in ("", "r")] + ["
 for _names, _use in [(_COMPARED, "compared"), (_CONVERTED, "used as a value"), (_COMPUTED, "computed with")]:
     for _name in _names:
         setattr(Promise, _name, _trap(_use))
+
+
+def node_of(promise: Promise) -> Node:
+    """The node whose output is promised."""
+    return promise._node  # noqa: SLF001 - a promise shows nothing to user code
+
+
+def index_of(promise: Promise) -> int:
+    """Which of the node's outputs is promised."""
+    return promise._index or 0  # noqa: SLF001 - as above
+
+
+def place_of(promise: Promise) -> int | None:
+    """The same; None where the node has one output, not unpacked."""
+    return promise._index  # noqa: SLF001 - as above
+
+
+def annotation_of(promise: Promise) -> Any:
+    """What the promised value is said to be."""
+    return promise._annotation  # noqa: SLF001 - as above
+
+
+def promises(value: Any) -> Iterator[Promise]:
+    """The promises in a value, also inside lists, tuples and dicts."""
+    yield from (found for found in leaves(value) if isinstance(found, Promise))
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What a nest of lists, tuples (also named ones) and dicts holds."""
+    if type(value) is list or is_tuple(value):
+        for item in value:
+            yield from leaves(item)
+    elif type(value) is dict:
+        for item in value.values():
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def is_tuple(value: Any) -> bool:
+    """Whether it is a tuple, or one with named places."""
+    return type(value) is tuple or (isinstance(value, tuple) and hasattr(type(value), "_make"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -49,8 +50,9 @@ class Plain(msgspec.Struct, frozen=True, tag="plain"):
 class Items(msgspec.Struct, frozen=True, tag="items"):
     """A list, tuple or dict of arguments."""
 
-    kind: Literal["list", "tuple", "dict"]
+    kind: Literal["list", "tuple", "dict", "record"]
     keys: list[Any]
+    """Of a dict its keys; of a record (a NamedTuple) the module and name of its class."""
     items: list[Argument]
 
 
@@ -82,6 +84,10 @@ class Task(msgspec.Struct, frozen=True):
     timeout: float = 0.0
     reading: Reading | None = None
     """Set for a training set; then there is no function to call."""
+    names: list[str] = []
+    """Of a step that returns a TypedDict: its keys, in the order of the outputs."""
+    environ: dict[str, str | None] = {}
+    """What the environment variables that the step declares are while it runs; None: not set."""
     union: list[str] | None = None
     """Set for a union, which has no function either: the names of those whose results are united."""
     key: str = ""
@@ -147,4 +153,9 @@ def build(argument: Argument, stored: Callable[[ValueRef], Any], version: Callab
     items = [build(item, stored, version) for item in argument.items]
     if argument.kind == "dict":
         return dict(zip(argument.keys, items, strict=True))
+    if argument.kind == "record":
+        found: Any = importlib.import_module(argument.keys[0])
+        for name in argument.keys[1].split("."):
+            found = getattr(found, name)
+        return found(*items)
     return items if argument.kind == "list" else tuple(items)
