@@ -79,6 +79,10 @@ class PipelineError(MulleError):
     """A pipeline cannot be traced, or a step failed."""
 
 
+class ResourceError(PipelineError):
+    """A step asks for more than it can ever have: more than its pool has, or than a quota allows."""
+
+
 class StepFailedError(PipelineError):
     """User code in a step raised; the message shows the user's frame first."""
 

@@ -19,7 +19,7 @@ from tests.pipelines.generated import Generated
 from mulle.errors import PipelineError
 from mulle.pipelines import RunService, keeper
 from mulle.pipelines.retrying import LONGEST_SECONDS, pause
-from mulle.tracking.process import HUNG_SECONDS
+from mulle.resources.process import HUNG_SECONDS
 from mulle.tracking.tables import run
 
 Make = Callable[..., Site]

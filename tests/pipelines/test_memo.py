@@ -17,7 +17,7 @@ from mulle.clock import ClockIds, SystemClock, VirtualClock
 from mulle.pipelines import Controller, Memo, memo
 from mulle.pipelines.model import ValueRef
 from mulle.pipelines.tables import flight
-from mulle.tracking.process import this_process
+from mulle.resources.process import this_process
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from mulle.errors import CatalogError
 from mulle.verbs import current
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlalchemy.engine import CursorResult, Row
 
     from mulle.clock import Ids
@@ -43,6 +45,15 @@ class Tx:
     ) -> CursorResult[Any]:
         """Run a statement; with a list of parameters, once for each of them."""
         return self.connection.execute(statement, parameters)
+
+    def straight(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a statement as the database takes it, values included, and give its rows as they are kept.
+
+        For the few statements that every step of every run pays for: it costs a tenth of `execute`. `sql` is a
+        compiled statement with named parameters (`:name`).
+        """
+        driver: sqlite3.Connection = self.connection.connection.driver_connection  # type: ignore[assignment]
+        return driver.execute(sql, parameters).fetchall()
 
     def all(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """All rows."""

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from mulle.config.resources import PricesSection, Resources, ResourcesSection, checked
 from mulle.errors import ConfigError, UsageError, unknown
 from mulle.types import duration
 
@@ -44,6 +45,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`[ui] language` or MULLE_LANGUAGE: "en" or "ko"."""
     remotes: dict[str, str] = msgspec.field(default_factory=dict)
     """`[remotes] NAME = "ADDRESS"` or MULLE_REMOTES__NAME: where datasets are pushed to and pulled from."""
+    resources: Resources = msgspec.field(default_factory=lambda: checked(ResourcesSection()))
+    """`[resources]`: pools, queues, weights and quotas; without it, the whole machine for whoever comes."""
+    prices: PricesSection = PricesSection()
+    """`[prices]` cpu_hour, gib_hour, gpu_hour (a number, or one for each GPU's name), currency."""
 
 
 class _Project(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,15 +82,19 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     server: _Server = msgspec.field(default_factory=_Server)
     ui: _Ui = msgspec.field(default_factory=_Ui)
     remotes: dict[str, str] = msgspec.field(default_factory=dict)
+    resources: ResourcesSection = ResourcesSection()
+    prices: PricesSection = PricesSection()
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "project": _Project, "workspace": _Workspace, "run": _Run, "server": _Server, "ui": _Ui,
+    "resources": ResourcesSection, "prices": PricesSection,
 }  # fmt: skip
 _ENVIRONMENT = {
     "MULLE_WORKSPACE": ("workspace", "path"),
     "MULLE_EXECUTOR": ("run", "executor"),
     "MULLE_WORKERS": ("run", "workers"),
+    "MULLE_QUEUE": ("resources", "queue"),
     "MULLE_HOST": ("server", "host"),
     "MULLE_PORT": ("server", "port"),
     "MULLE_LANGUAGE": ("ui", "language"),
@@ -222,6 +231,8 @@ def _settings(root: Path, file: _File) -> Settings:
         behind=_behind(file.workspace.behind),
         language=file.ui.language,
         remotes=file.remotes,
+        resources=checked(file.resources),
+        prices=file.prices,
     )
 
 

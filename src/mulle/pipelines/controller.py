@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mulle.config.resources import ResourcesSection, checked
 from mulle.errors import PipelineError
 from mulle.hashing import sources
 from mulle.pipelines import graph as graphs
@@ -18,11 +19,13 @@ from mulle.pipelines.memo import Memo
 from mulle.pipelines.plan import Plan, Trialling
 from mulle.pipelines.task import Reading
 from mulle.pipelines.values import Shelf
+from mulle.resources.admission import Admission
 from mulle.types import Digest
 
 if TYPE_CHECKING:
     from mulle.access import Signer
     from mulle.catalog import Catalog
+    from mulle.config.resources import Resources
     from mulle.data.model import Version
     from mulle.data.partitions import Partition, Partitions
     from mulle.definitions import Definitions
@@ -37,6 +40,10 @@ _TIMELESS = datetime(1970, 1, 1, tzinfo=UTC)
 
 class Project(Protocol):
     """The user's project, as far as running it needs to know."""
+
+    @property
+    def name(self) -> str:
+        """Its name, under which it takes its share of the machine."""
 
     @property
     def root(self) -> Path:
@@ -72,6 +79,7 @@ class Controller:
         executor: Executor,
         data: Heads,
         memo: Memo | None = None,
+        resources: Resources | None = None,
     ) -> None:
         """Wire a controller.
 
@@ -84,6 +92,7 @@ class Controller:
             executor: what runs the steps.
             data: where datasets are.
             memo: the memo to use; the catalog's own by default. A fork passes the one of the catalog it came from.
+            resources: pools, queues and quotas; by default the whole machine for whoever comes.
         """
         self._catalog = catalog
         self._shelf = Shelf(store, signer, workspace / "tmp")
@@ -91,6 +100,7 @@ class Controller:
         self._project = project
         self._executor = executor
         self._data = data
+        self._resources = resources or checked(ResourcesSection())
         self._memo = memo or Memo(catalog)
         sources.remember([project.root])
 
@@ -146,13 +156,15 @@ class Controller:
             experiment="" if trial is None else trial.experiment,
             line=None if trial is None else trial.line,
         )
+        executor = executor or self._executor
         driver = Driver(
             plan,
             catalog=self._catalog,
             known=self._memo,
             shelf=self._shelf,
             workspace=self._workspace,
-            executor=executor or self._executor,
+            executor=executor,
+            admission=Admission(self._resources, self._project.name, capacity=executor.capacity),
         )
         return driver.drive(on_progress)
 

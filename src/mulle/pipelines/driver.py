@@ -14,6 +14,7 @@ import msgspec
 
 from mulle.errors import MulleError, PipelineError
 from mulle.pipelines import checkpoint, effects, journal, memo, values
+from mulle.pipelines.admitting import LOOK_SECONDS, Gate
 from mulle.pipelines.deciding import Decisions
 from mulle.pipelines.describing import described, text
 from mulle.pipelines.failing import explain
@@ -27,15 +28,16 @@ from mulle.pipelines.promise import promises
 from mulle.pipelines.record import GivenUpError, Record
 from mulle.pipelines.retrying import pause
 from mulle.pipelines.task import PRUNED, Failure, Outcome
+from mulle.resources.process import HUNG_SECONDS
 from mulle.store.leases import leasing
 from mulle.tracking.ingest import ingest
-from mulle.tracking.process import HUNG_SECONDS
 
 if TYPE_CHECKING:
     from mulle.catalog import Catalog, Tx
     from mulle.pipelines.executor import Executor
     from mulle.pipelines.graph import Node
     from mulle.pipelines.values import Shelf
+    from mulle.resources.admission import Admission
 
 _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.5
@@ -57,13 +59,22 @@ class Driver:
     """
 
     def __init__(
-        self, plan: Plan, *, catalog: Catalog, known: memo.Memo, shelf: Shelf, workspace: Path, executor: Executor
+        self,
+        plan: Plan,
+        *,
+        catalog: Catalog,
+        known: memo.Memo,
+        shelf: Shelf,
+        workspace: Path,
+        executor: Executor,
+        admission: Admission,
     ) -> None:
         self._catalog = catalog
         self._memo = known
         self._shelf = shelf
         self._workspace = workspace
         self._executor = executor
+        self._gate = Gate(admission, known.catalog, executor, plan.graph.pipeline)
         self._plan = plan
         self._steps: dict[str, Ongoing] = {}
         self._record = Record(plan, self._steps, catalog, known)
@@ -116,10 +127,12 @@ class Driver:
             if self._keeper is not None:
                 self._keeper.stop()
             memo.abandon(step.row.id for step in self._steps.values())
+            self._gate.abandon()
 
     # -- the turns of the machine ------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
+        self._gate.check(self._plan.graph.nodes)
         for position, node in enumerate(self._plan.graph.nodes):
             step = self._enter(node, position)
             if not step.before:  # what others give is told in transactions; what it reads now is read before them
@@ -197,10 +210,9 @@ class Driver:
         while self._unknown and len(self._running) + len(begun) < self._executor.capacity:
             step = self._steps[heapq.heappop(self._unknown)[-1]]
             if step.asked != self._turn and self._adopted(tx, known, step):
+                self._gate.withdraw(known, step)
                 continue
-            if step.not_before <= time.monotonic() and (
-                not step.caches or memo.claim(known, step.row.key, step.row.id)
-            ):
+            if self._gate.begins(known, step):
                 started = {"status": "running", "started": tx.now, "attempts": step.row.attempts + 1}
                 step.row = msgspec.structs.replace(step.row, **started)
                 step.owner = step.row.id if step.row.attempts == 1 else f"{step.row.id}#{step.row.attempts}"
@@ -208,6 +220,8 @@ class Driver:
                 begun.append(step)
             else:
                 self._waiting[step.node.name] = step
+                if self._gate.full:
+                    break
         return begun
 
     def _launch(self, steps: list[Ongoing]) -> None:
@@ -221,9 +235,10 @@ class Driver:
         """The steps that came to an end; waits a moment where none has and nothing else is to be done."""
         if not self._running:
             if self._waiting and not self._frontier:
-                memo.await_landing(_POLL_SECONDS)
+                memo.await_landing(LOOK_SECONDS if self._gate.waits else _POLL_SECONDS)
             return []
         patience = 0.0 if self._frontier else _POLL_SECONDS if self._waiting else _LOOK_SECONDS
+        patience = min(patience, LOOK_SECONDS) if self._gate.waits else patience
         done, _ = concurrent.futures.wait(self._running, patience, concurrent.futures.FIRST_COMPLETED)
         return [(self._running.pop(future), future.result()) for future in done]
 
@@ -246,6 +261,7 @@ class Driver:
             "samples": outcome.samples,
         }
         step.row = msgspec.structs.replace(step.row, **measured)
+        self._gate.ended(known, step, outcome)
         if outcome.failure is not None:
             self._fail(known, step, outcome.failure)
             return
@@ -391,6 +407,7 @@ class Driver:
     def _check_cancelled(self) -> None:
         if self._keeper is not None and self._keeper.cancelled:
             raise _CancelledError
+        self._gate.look(self._record.run)
 
     def _cancel_running(self) -> None:
         for step in list(self._steps.values()):
@@ -411,6 +428,7 @@ class Driver:
             error = f"the step '{step.node.name}' failed: {text(failure)}"
         if self._facts:
             self._ingest()
+        self._close_gate()
         self._record.finish(status, error)
         return self._result(status, error)
 
@@ -419,6 +437,12 @@ class Driver:
         self._cancel_running()
         if self._record.run:
             self._record.abort(status, text)
+            self._close_gate()
+
+    def _close_gate(self) -> None:
+        if self._gate.busy:
+            with self._record.transaction() as (_, known):
+                self._gate.close(known)
 
     def _result(self, status: Ending, error: str) -> RunResult:
         return self._record.result(status, error, self._outputs, self._failure)

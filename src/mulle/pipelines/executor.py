@@ -27,5 +27,8 @@ class Executor(Protocol):
     def cancel(self, step_run: str) -> None:
         """End the task as soon as can be: a failure of the kind "Cancelled". Unknown ones are ignored."""
 
+    def preempt(self, step_run: str) -> None:
+        """End a task whose room is needed: a failure of the kind "Preempted", after which it is begun again."""
+
     def close(self) -> None:
         """End everything. May be called more than once."""

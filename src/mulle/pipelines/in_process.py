@@ -72,6 +72,9 @@ class InProcess:
         if self._away is not None:
             self._away.cancel(step_run)
 
+    def preempt(self, step_run: str) -> None:
+        """Nothing to do: whoever would ask is the thread that performs."""
+
     def close(self) -> None:
         if self._away is not None:
             self._away.close()

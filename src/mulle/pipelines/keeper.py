@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mulle.errors import CatalogError
+from mulle.resources.process import HUNG_SECONDS
 from mulle.tracking import runs
-from mulle.tracking.process import HUNG_SECONDS
 
 if TYPE_CHECKING:
     from mulle.catalog import Catalog, Tx

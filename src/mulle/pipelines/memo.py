@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 from mulle.pipelines.model import ValueRef
 from mulle.pipelines.parts import Parts
 from mulle.pipelines.tables import flight, memo, memo_code
-from mulle.tracking.model import Process
-from mulle.tracking.process import lives, this_process
+from mulle.resources.process import Process, lives, this_process
 
 if TYPE_CHECKING:
     from mulle.catalog import Catalog, Tx
@@ -87,8 +86,15 @@ def find(tx: Tx, key: str) -> Entry | None:
     return Entry(refs, row.step_run, row.owner, row.seconds, row.cpu_seconds)
 
 
-def claim(tx: Tx, key: str, step_run: str) -> bool:
-    """Begin to compute a key, unless a living process does so already."""
+def claim(tx: Tx, key: str, step_run: str, admitted: Callable[[], bool] = lambda: True) -> bool:
+    """Begin to compute a key, unless a living process does so already, or there is no room for it.
+
+    Args:
+        tx: the transaction.
+        key: what is computed.
+        step_run: who computes it.
+        admitted: asked when nobody else computes it: whether there is room.
+    """
     row = tx.execute(_HOLDER, {"wanted": key}).first()
     mine = this_process()
     if row is not None:
@@ -97,6 +103,8 @@ def claim(tx: Tx, key: str, step_run: str) -> bool:
         if row.step_run != step_run and lives(holder) and not left_behind:
             return False
         tx.execute(delete(flight).where(flight.c.key == key))
+    if not admitted():
+        return False
     tx.execute(_CLAIM, {"key": key, "step_run": step_run, "process": mine})
     _held.add(step_run)
     return True

@@ -48,6 +48,10 @@ class Options(msgspec.Struct, frozen=True):
     """A lock file below the project's root: the step runs in an environment of its own."""
     image: str = ""
     """An OCI image: the step runs in a container of it."""
+    gpus: float = 0.0
+    """GPUs of each process; a part of one, as 0.5, shares it."""
+    gang: int = 1
+    """How many processes the step runs in at once, all of them or none."""
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mulle.data.model import Version as DatasetVersion
     from mulle.pipelines.graph import Graph, Node
     from mulle.pipelines.keys import Codes, Inputs
+    from mulle.resources.admission import Grant
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Ongoing:
     asked: int = 0
     """The turn in which the memo was asked; it is asked again in the turn in which the step would begin."""
     reported: StepStatus = "pending"
+    grant: Grant | None = None
+    """What it may use while it runs."""
 
     @property
     def place(self) -> tuple[int, str]:

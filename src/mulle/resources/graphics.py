@@ -14,6 +14,7 @@ from typing import Any
 _CONTROL = Path("/dev/nvidiactl")
 _LIBRARY = "libnvidia-ml.so.1"
 _UNKNOWN = 1 << 62
+_LONGEST = 96
 _FULL, _MOST = 7, 256
 """NVML_ERROR_INSUFFICIENT_SIZE, and how many processes of a device are asked for."""
 
@@ -24,6 +25,16 @@ class _Utilization(ctypes.Structure):
 
 class _Memory(ctypes.Structure):
     _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
+
+
+class _Pci(ctypes.Structure):
+    """nvmlPciInfo_t."""
+
+    _fields_ = (
+        ("bus_id_legacy", ctypes.c_char * 16),
+        ("numbers", ctypes.c_uint * 5),
+        ("bus_id", ctypes.c_char * 32),
+    )
 
 
 class _Process(ctypes.Structure):
@@ -58,6 +69,11 @@ class Graphics:
         """The memory of each device, in bytes."""
         return [self._memory(device).total for device in self._devices]
 
+    def names(self) -> list[tuple[str, str, str]]:
+        """The name, the UUID and the bus of each device."""
+        name, uuid = "nvmlDeviceGetName", "nvmlDeviceGetUUID"
+        return [(self._text(name, device), self._text(uuid, device), self._bus(device)) for device in self._devices]
+
     def use(self, pids: Collection[int]) -> tuple[float | None, int | None]:
         """What processes keep busy: devices (1.5 is one and a half), and bytes of their memory.
 
@@ -88,6 +104,17 @@ class Graphics:
         found = _Memory()
         self._library.nvmlDeviceGetMemoryInfo(device, ctypes.byref(found))
         return found
+
+    def _text(self, function: str, device: ctypes.c_void_p) -> str:
+        found = ctypes.create_string_buffer(_LONGEST)
+        getattr(self._library, function)(device, found, _LONGEST)
+        return found.value.decode("utf-8", "replace")
+
+    def _bus(self, device: ctypes.c_void_p) -> str:
+        found = _Pci()
+        self._library.nvmlDeviceGetPciInfo_v3(device, ctypes.byref(found))
+        name: bytes = found.bus_id
+        return name.decode("ascii", "replace")
 
     def _processes(self, device: ctypes.c_void_p) -> list[Any]:
         count, room = ctypes.c_uint(_MOST), (_Process * _MOST)()

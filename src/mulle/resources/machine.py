@@ -10,15 +10,10 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from mulle.resources.gpus import Gpu, gpus
+
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 _CGROUP = Path("/sys/fs/cgroup")
-
-
-class Gpu(msgspec.Struct, frozen=True):
-    """A graphics processor that the driver reports."""
-
-    name: str
-    bus: str
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -37,7 +32,7 @@ def machine() -> Machine:
     return Machine(
         cpus=cpus_available(),
         memory_bytes=memory_available(),
-        gpus=_gpus(_NVIDIA),
+        gpus=gpus() or _gpus(_NVIDIA),
         hostname=socket.gethostname(),
         python=platform.python_version(),
         platform=f"{platform.system()}-{platform.release()}-{platform.machine()}",
@@ -68,8 +63,10 @@ def _first_line(path: Path) -> str:
 
 
 def _gpus(folder: Path) -> list[Gpu]:
-    found = []
+    """What the driver tells by files, where its library is not at hand."""
+    found: list[Gpu] = []
     for card in sorted(folder.glob("*/information")):
         fields = dict(line.split(":", 1) for line in card.read_text("utf-8", "replace").splitlines() if ":" in line)
-        found.append(Gpu(fields.get("Model", "?").strip(), fields.get("Bus Location", card.parent.name).strip()))
+        bus = fields.get("Bus Location", card.parent.name).strip()
+        found.append(Gpu(fields.get("Model", "?").strip(), bus, str(len(found))))
     return found

@@ -45,11 +45,3 @@ class Artifact(msgspec.Struct, frozen=True):
     digest: str
     kind: Literal["file", "tree"]
     bytes: int
-
-
-class Process(msgspec.Struct, frozen=True):
-    """Which process drives a run; a process id alone is reused, its start time with it is not."""
-
-    host: str
-    pid: int
-    started: float

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from mulle.errors import unknown
 from mulle.hashing import digest_value
-from mulle.tracking.model import Artifact, Point, Process, Run, RunStatus
-from mulle.tracking.process import HUNG_SECONDS, hangs, lives, this_process
+from mulle.resources.process import HUNG_SECONDS, Process, hangs, lives, this_process
+from mulle.tracking.model import Artifact, Point, Run, RunStatus
 from mulle.tracking.tables import artifact, metric_chunk, metric_latest, param, run, run_owner
 from mulle.verbs import current
 

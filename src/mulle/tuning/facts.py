@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from mulle.tracking.model import Process
+from mulle.resources.process import Process
 from mulle.tuning.model import OVER, Report, Trial, TrialStatus
 from mulle.tuning.space import Domain
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mulle.errors import UsageError, unknown
-from mulle.tracking.process import lives
+from mulle.resources.process import lives
 from mulle.tuning import tables
 from mulle.tuning.facts import Stopped
 from mulle.tuning.log import StudyLog
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Row
 
     from mulle.catalog import Catalog, Tx
-    from mulle.tracking.model import Process
+    from mulle.resources.process import Process
 
 Studies: TypeAlias = list[Study]
 Trials: TypeAlias = list[Trial]

@@ -24,7 +24,7 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from mulle.tracking.process import this_process
+from mulle.resources.process import this_process
 from mulle.tuning.facts import Attempt, Began, Chosen, Ended, Fact, History, Noted, Queued, Told, microseconds
 from mulle.tuning.space import Choice, Domain, Int, Log, LogInt, Uniform
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mulle.errors import MulleError, TuningError, UsageError
 from mulle.pipelines.plan import Trialling
+from mulle.resources.process import lives, this_process
 from mulle.tracking import runs
-from mulle.tracking.process import lives, this_process
 from mulle.tuning.facts import Joined, Left, Ran, Returned
 from mulle.tuning.listening import Listener
 from mulle.tuning.measuring import MissingMetricError, told_on_the_way, values_of

@@ -452,6 +452,7 @@ class Workspace:
             project=self.project,
             executor=self._executor(self.settings.executor),
             data=self.data,
+            resources=self.settings.resources,
         )
 
     def _live(self) -> Sequence[tuple[str, str]]:

@@ -64,6 +64,7 @@ def forks(ws: Workspace, executor: Executor) -> Worlds:
             executor=executor,
             data=data,
             memo=memo,
+            resources=ws.settings.resources,
         )
         return World(
             catalog=catalog,

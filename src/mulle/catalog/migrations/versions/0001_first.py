@@ -291,6 +291,54 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("dataset", "number"),
     )
     op.create_table(
+        "resource_claim",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("step_run", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("pool", sa.Text(), nullable=False),
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("preempts", sa.Boolean(), nullable=False),
+        sa.Column("yields", sa.Boolean(), nullable=False),
+        sa.Column("rank", sa.Float(), nullable=False),
+        sa.Column("gang", sa.Integer(), nullable=False),
+        sa.Column("cpus", sa.Float(), nullable=False),
+        sa.Column("memory", sa.BigInteger(), nullable=False),
+        sa.Column("gpus", sa.Float(), nullable=False),
+        sa.Column("asked_cpus", sa.Float(), nullable=False),
+        sa.Column("asked_memory", sa.BigInteger(), nullable=False),
+        sa.Column("devices", sa.Text(), nullable=False),
+        sa.Column("cores", sa.Text(), nullable=False),
+        sa.Column("gpu", sa.Text(), nullable=False),
+        sa.Column("asked", sa.BigInteger(), nullable=False),
+        sa.Column("granted", sa.BigInteger(), nullable=True),
+        sa.Column("ended", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("yields_to", sa.Text(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("cpu_seconds", sa.Float(), nullable=False),
+        sa.Column("peak_memory", sa.BigInteger(), nullable=False),
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("beat", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "resource_claim_live", "resource_claim", ["step_run"], unique=False, sqlite_where=sa.text("ended IS NULL")
+    )
+    op.create_index("resource_claim_run", "resource_claim", ["run"], unique=False)
+    op.create_table(
+        "resource_share",
+        sa.Column("pool", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("service", sa.Float(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("pool", "project"),
+    )
+    op.create_table(
         "rollout",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("deployment", sa.Text(), nullable=False),
@@ -568,6 +616,10 @@ def downgrade() -> None:
     op.drop_table("run")
     op.drop_index("rollout_status", table_name="rollout")
     op.drop_table("rollout")
+    op.drop_table("resource_share")
+    op.drop_index("resource_claim_run", table_name="resource_claim")
+    op.drop_index("resource_claim_live", table_name="resource_claim", sqlite_where=sa.text("ended IS NULL"))
+    op.drop_table("resource_claim")
     op.drop_table("removed_version")
     op.drop_table("profile_cache")
     op.drop_table("partition_cache")

@@ -1,4 +1,4 @@
-"""Whether the process that drives a run still lives."""
+"""Whether a process still lives, also when another one has its number by now."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-from mulle.tracking.model import Process
+import msgspec
 
 _STARTED = 19
 """Where the start time stands in /proc/<pid>/stat, counted from behind the command's name."""
@@ -18,6 +18,14 @@ _TOLERANCE = 2.0
 _DEAD = {"Z", "X"}
 HUNG_SECONDS = 60.0
 """A process that is silent for so long, and does not compute, hangs."""
+
+
+class Process(msgspec.Struct, frozen=True):
+    """Which process drives a run; a process id alone is reused, its start time with it is not."""
+
+    host: str
+    pid: int
+    started: float
 
 
 def this_process() -> Process:

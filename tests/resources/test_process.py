@@ -7,7 +7,7 @@ import sys
 
 import msgspec
 
-from mulle.tracking.process import lives, this_process
+from mulle.resources.process import lives, this_process
 
 
 def test_this_process_lives() -> None:
