@@ -13,6 +13,7 @@ test: setup check
 	sh scripts/install_postgresql.sh
 	sh scripts/install_dvc.sh
 	sh scripts/install_ceph.sh
+	sh scripts/install_r.sh
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 setup: $(VENV)/.ready src/mulle/web/static/vendor/.ready

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mulle.monitoring import drift, monitor, outliers, quality, staleness
     from mulle.pipelines import (
         checkpoint,
+        command,
         commit,
         loop,
         map,  # noqa: A004 - mulle.map
@@ -78,7 +79,19 @@ _HOMES = {
     "mulle.flavors": ["Model"],
     "mulle.monitoring": ["drift", "monitor", "outliers", "quality", "staleness"],
     "mulle.pipelines": [
-        *["checkpoint", "commit", "loop", "map", "pipeline", "register", "step", "training_set", "union", "when"],
+        *[
+            "checkpoint",
+            "command",
+            "commit",
+            "loop",
+            "map",
+            "pipeline",
+            "register",
+            "step",
+            "training_set",
+            "union",
+            "when",
+        ],
     ],
     "mulle.registry": ["evaluate"],
     "mulle.stats": ["Report", "Schema", "column", "outcome"],
@@ -101,6 +114,7 @@ __all__ = [
     "canary",
     "checkpoint",
     "column",
+    "command",
     "commit",
     "dataset",
     "demand",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,10 @@ def _task(name: str, folder: Path, timeout: float = 0.0) -> Task:
 
 
 def _pids(folder: Path, *names: str) -> list[int]:
-    return [int(_when(lambda name=name: (folder / name).exists() and (folder / name).read_text())) for name in names]
+    def read(name: str) -> str:
+        return (folder / name).read_text() if (folder / name).exists() else ""
+
+    return [int(_when(partial(read, name))) for name in names]
 
 
 def _when(ask: Callable[[], Any], seconds: float = 60.0) -> Any:

@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`[run] executor` or MULLE_EXECUTOR: "process" (a warm pool) or "in-process"."""
     workers: int = 0
     """`[run] workers` or MULLE_WORKERS: how many processes run steps; 0 means one for each core."""
+    environments: Path | None = None
+    """`[run] environments` or MULLE_ENVIRONMENTS: where environments of steps are built (default: in the workspace)."""
     host: str = "127.0.0.1"
     """`[server] host` or MULLE_HOST: what the server and endpoints listen on."""
     port: int = 8420
@@ -64,6 +66,7 @@ class _Workspace(msgspec.Struct, forbid_unknown_fields=True):
 class _Run(msgspec.Struct, forbid_unknown_fields=True):
     executor: Executor = "process"
     workers: int = 0
+    environments: str = ""
 
 
 class _Server(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,6 +98,7 @@ _ENVIRONMENT = {
     "MULLE_EXECUTOR": ("run", "executor"),
     "MULLE_WORKERS": ("run", "workers"),
     "MULLE_QUEUE": ("resources", "queue"),
+    "MULLE_ENVIRONMENTS": ("run", "environments"),
     "MULLE_HOST": ("server", "host"),
     "MULLE_PORT": ("server", "port"),
     "MULLE_LANGUAGE": ("ui", "language"),
@@ -226,6 +230,7 @@ def _settings(root: Path, file: _File) -> Settings:
         module=file.project.module,
         executor=file.run.executor,
         workers=file.run.workers,
+        environments=(root / Path(file.run.environments).expanduser()) if file.run.environments else None,
         host=file.server.host,
         port=file.server.port,
         behind=_behind(file.workspace.behind),

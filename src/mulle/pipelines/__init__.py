@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mulle.pipelines import checkpoint
     from mulle.pipelines.branching import when
     from mulle.pipelines.builtin import commit, map, register, training_set, union  # noqa: A004 - mulle.map
+    from mulle.pipelines.commands import command
     from mulle.pipelines.controller import Controller
     from mulle.pipelines.looping import loop
     from mulle.pipelines.memo import Memo
@@ -27,6 +28,7 @@ _HOMES = {
     "training_set": "builtin",
     "commit": "builtin",
     "map": "builtin",
+    "command": "commands",
     "union": "builtin",
     "when": "branching",
     "loop": "looping",
@@ -41,6 +43,7 @@ __all__ = [
     "RunService",
     "Step",
     "checkpoint",
+    "command",
     "commit",
     "loop",
     "map",

@@ -106,10 +106,11 @@ class Step(Generic[P, R]):
         Raises:
             PipelineError: it is not a name of an importable module.
         """
-        module = sys.modules.get(self.function.__module__)
+        home = getattr(self.function, "defined_in", self.function.__module__)  # a command has no module of its own
+        module = sys.modules.get(home)
         for name, value in vars(module).items() if module is not None else ():
             if value is self:
-                return self.function.__module__, name
+                return home, name
         raise PipelineError(
             f"the step '{self.name}' cannot be found by another process",
             cause=f"no name at the top of the module '{self.function.__module__}' stands for it",
@@ -231,7 +232,42 @@ def step(
         env: a lock file below the project's root: the step runs in an environment of its own, with what the file lists.
         image: an OCI image: the step runs in a container of it.
     """
-    options = Options(
+    asked = options(
+        cpus=cpus,
+        memory=memory,
+        timeout=timeout,
+        retries=retries,
+        backoff=backoff,
+        cache=cache,
+        environ=environ,
+        files=files,
+        env=env,
+        image=image,
+    )
+    if function is not None:
+        return Step(function, asked)
+    return lambda function: Step(function, asked)
+
+
+def options(
+    *,
+    cpus: int,
+    memory: str | int | None,
+    timeout: str | None,
+    retries: int,
+    backoff: str,
+    cache: bool,
+    environ: Sequence[str],
+    files: Sequence[str],
+    env: str = "",
+    image: str = "",
+) -> Options:
+    """What a step asks for, read from what the user wrote.
+
+    Raises:
+        UsageError: one of them cannot be.
+    """
+    return Options(
         cpus=max(1, cpus),
         memory=_size(memory),
         timeout=0.0 if timeout is None else duration(timeout).total_seconds(),
@@ -243,9 +279,6 @@ def step(
         env=env,
         image=image,
     )
-    if function is not None:
-        return Step(function, options)
-    return lambda function: Step(function, options)
 
 
 @overload

@@ -58,8 +58,14 @@ class Identities:
         return keys.step_parts(node, step.arguments, plan.inputs, plan.codes)
 
     def unchanged(self, step: Ongoing) -> bool:
-        """Whether the code is still what the key was made of; if not, it is not known which of the two has run."""
-        return step.node.step is None or self._plan.codes.of(step.node.step.function).holds()
+        """Whether the code, and what it declares to read, is still what the key was made of.
+
+        If not, it is not known which of the two has run.
+        """
+        if step.node.step is None:
+            return True
+        codes, options = self._plan.codes, step.node.step.options
+        return codes.of(step.node.step.function).holds() and codes.declares_the_same(options)
 
     def reads(self, step: Ongoing) -> list[tuple[str, str]]:
         """The versions that it read, each with the partition that it read of it, or ""."""

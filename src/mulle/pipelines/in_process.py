@@ -88,13 +88,14 @@ class InProcess:
         call = Interruptible()
         self._call = (task.step_run, call)
         try:
-            with call:
-                if task.timeout:
-                    call.after(task.timeout, "TimeoutError")
-                outcome = perform(task, self._bench, function)
-        except Interrupted:  # it came when the step was over already
+            call.begin()
+            if task.timeout:
+                call.after(task.timeout, "TimeoutError")
+            outcome = perform(task, self._bench, function)
+        except Interrupted:  # it came before or after the step's own code
             outcome = Outcome(step_run=task.step_run)
         finally:
+            call.finish()
             self._call = None
         late = task.timeout and outcome.seconds > task.timeout and outcome.failure is None
         if call.reason == "Cancelled":

@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 from types import FrameType
-from typing import Self
 
 from mulle.pipelines import family
 
@@ -25,7 +24,10 @@ class Interrupted(BaseException):
 
 
 class Interruptible:
-    """One call that may be interrupted from another thread. Use it as a context manager around the call."""
+    """One call that may be interrupted from another thread.
+
+    Between `begin` and the end of `finish` the thread may see `Interrupted` at any instruction; after it, never.
+    """
 
     def __init__(self) -> None:
         self.reason = ""
@@ -34,16 +36,25 @@ class Interruptible:
         self._began = 0.0
         self._timer: threading.Timer | None = None
 
-    def __enter__(self) -> Self:
-        self._thread, self._began = threading.get_ident(), time.clock_gettime(time.CLOCK_BOOTTIME)
-        return self
+    def begin(self) -> None:
+        """The call begins, in this thread."""
+        self._began = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._thread = threading.get_ident()
 
-    def __exit__(self, *_: object) -> None:
+    def finish(self) -> None:
+        """The call is over."""
+        while self._thread or (self._timer is not None and not self._timer.finished.is_set()):
+            try:
+                self._end()
+            except Interrupted:  # even here
+                continue
+
+    def _end(self) -> None:
         with self._lock:
             thread, self._thread = self._thread, 0
             if self._timer is not None:
                 self._timer.cancel()
-            if self.reason and not _is_main(thread):
+            if self.reason and thread and not _is_main(thread):
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
 
     def after(self, seconds: float, reason: str) -> None:

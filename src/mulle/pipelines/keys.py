@@ -41,7 +41,7 @@ class Codes:
         self._roots = roots
         self._known: dict[Any, CodeDigest] = {}
         self._told: dict[Any, Code] = {}
-        self._settings: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, str]] = {}
+        self._settings: dict[Options, dict[str, str]] = {}
 
     def of(self, function: Callable[..., Any]) -> CodeDigest:
         """The code of a function or class and of all it reaches."""
@@ -58,18 +58,38 @@ class Codes:
         return self._told[function]
 
     def settings(self, options: Options) -> dict[str, str]:
-        """The digests of the environment variables and files that a step declares; a variable that is not set has "".
+        """The digests of what a step declares: variables of the environment, files, where it runs, its command.
+
+        A variable that is not set has "".
 
         Raises:
             PipelineError: there is no such file.
         """
-        declared = (options.environ, options.files)
+        declared = Options(
+            environ=options.environ, files=options.files, env=options.env, image=options.image, command=options.command
+        )
         if declared not in self._settings:
             found = {f"environ {name}": _variable(name) for name in options.environ}
             for pattern in options.files:
                 found |= {f"file {name}": digest for name, digest in _files(self._roots[0], pattern)}
+            if options.env:
+                from mulle.pipelines import environments  # noqa: PLC0415 - start-up time: few steps have one
+
+                found[f"env {options.env}"] = environments.digest_of(self._roots[0] / options.env)
+            if options.image:
+                found[f"image {options.image}"] = digest_value(["image", options.image])
+            if options.command:
+                found["command"] = digest_value(["command", options.command])
             self._settings[declared] = found
         return self._settings[declared]
+
+    def declares_the_same(self, options: Options) -> bool:
+        """Whether what a step declares to read still is as it was looked at."""
+        declared = self.settings(options)
+        try:
+            return not declared or Codes(self._roots).settings(options) == declared
+        except PipelineError:  # a file is gone
+            return False
 
     def named(self, name: str) -> Digest | str:
         """The code of `module:qualname`, which a pickled value refers to; a text where it is gone."""

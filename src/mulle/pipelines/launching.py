@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -19,12 +20,17 @@ class Kind(NamedTuple):
     image: str = ""
 
 
-def command(kind: Kind, place: Place) -> list[str]:  # noqa: ARG001 - every worker is of this process's environment yet
+def command(kind: Kind, place: Place) -> list[str]:
     """The command of a worker, to which the arguments of `mulle.pipelines.worker.start` are added.
 
     Raises:
         PipelineError: its environment cannot be built, or there is nothing here that runs its image.
     """
+    if kind.env:
+        from mulle.pipelines import environments  # noqa: PLC0415 - start-up time: few steps have one
+
+        folder = Path(place.environments or Path(place.workspace) / "environments")
+        return environments.command(Path(kind.env), folder)
     return [sys.executable, "-P", "-m", "mulle.pipelines.worker"]
 
 

@@ -52,6 +52,8 @@ class Options(msgspec.Struct, frozen=True):
     """GPUs of each process; a part of one, as 0.5, shares it."""
     gang: int = 1
     """How many processes the step runs in at once, all of them or none."""
+    command: str = ""
+    """Of a command step, all that says what it runs, as JSON."""
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):

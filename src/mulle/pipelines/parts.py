@@ -13,7 +13,19 @@ _SHORT = 20
 _LONGEST = 80
 
 Part: TypeAlias = Literal[
-    "code", "package", "input", "parameter", "seed", "environ", "file", "python", "platform", "format"
+    "code",
+    "package",
+    "input",
+    "parameter",
+    "seed",
+    "environ",
+    "file",
+    "env",
+    "image",
+    "command",
+    "python",
+    "platform",
+    "format",
 ]
 
 

@@ -21,6 +21,7 @@ from mulle.pipelines.failing import explain
 from mulle.pipelines.model import ValueRef
 from mulle.pipelines.outputs import taken_apart
 from mulle.pipelines.sampling import Sampler
+from mulle.pipelines.step_folder import step_folders
 from mulle.pipelines.task import Outcome, Partition, Task, Version, build, stored_in
 from mulle.pipelines.uniting import unite
 from mulle.store.leases import leasing
@@ -70,7 +71,13 @@ def perform(task: Task, bench: Bench, function: Callable[..., Any] | None = None
     refs: list[ValueRef] = []
     failure = None
     try:
-        with recording(recorder), checkpoint.using(kept), limited(task.cpus, bench), declared(task.environ):
+        with (
+            recording(recorder),
+            checkpoint.using(kept),
+            step_folders(bench.shelf.scratch),
+            limited(task.cpus, bench),
+            declared(task.environ),
+        ):
             refs = _outputs(task, bench, function)
         bench.shelf.store.flush()
     except KeyboardInterrupt:

@@ -124,7 +124,7 @@ class ProcessPool:
             for worker in [worker for worker in self._idle if not worker.lives()]:
                 self._idle.remove(worker)
                 worker.close()
-            fitting = [worker for worker in self._idle if worker.kind == kind]
+            fitting = [worker for worker in self._idle if (worker.cpus, worker.command) == (kind.cpus, command)]
             others = [worker for worker in self._idle if worker not in fitting]
             if fitting:
                 worker = fitting[-1]

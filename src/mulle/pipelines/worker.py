@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import importlib
+import io
 import os
 import queue
 import signal
@@ -47,6 +48,8 @@ class Place(msgspec.Struct, frozen=True):
     durable: bool = True
     behind: float = 0.0
     """Seconds that the workspace's time is behind the machine's."""
+    environments: str = ""
+    """The folder of the environments of steps; "" for the one in the workspace."""
 
 
 class Frames:
@@ -175,7 +178,8 @@ def main(place: Place, incoming: BinaryIO, outgoing: BinaryIO) -> None:
     """Perform tasks until the incoming pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller decides; Ctrl-C reaches the whole group
     family.adopt_orphans()
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] - what is printed is followed as it comes
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what is printed is followed as it comes
     faulthandler.enable()  # where C code crashed goes into the step's log
     frames = Frames(incoming, outgoing)
     project = Project(place)

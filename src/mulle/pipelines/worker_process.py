@@ -33,7 +33,8 @@ class WorkerProcess:
     """One process, the pipes to it, and the pipe that ends its family when this process is gone."""
 
     def __init__(self, place: Place, kind: Kind, command: Sequence[str], hung_seconds: float) -> None:
-        self.kind = kind
+        self.cpus = kind.cpus
+        self.command = command
         self._hung_seconds = hung_seconds
         self._logs = Path(place.workspace) / "logs"
         self._mark = os.urandom(8).hex()

@@ -420,7 +420,8 @@ class Workspace:
 
         settings = self.settings
         behind = settings.behind.total_seconds()
-        return Place(str(settings.root), settings.module, str(self.root), behind=behind)
+        environments = str(settings.environments or "")
+        return Place(str(settings.root), settings.module, str(self.root), behind=behind, environments=environments)
 
     @cached_property
     def _executors(self) -> dict[str, Executor]:
@@ -436,7 +437,8 @@ class Workspace:
             if name == "process":
                 made: Executor = ProcessPool(self._place, self.settings.workers or cpus_available())
             else:
-                made = InProcess(self._shelf, self.clock, self.root, lambda: self.project.definitions)
+                away = lambda: self._executor("process")  # noqa: E731 - passed on, not named
+                made = InProcess(self._shelf, self.clock, self.root, lambda: self.project.definitions, away)
             self._executors[name] = made
         return self._executors[name]
 
