@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 
-PLANES = ["data", "delivery", "monitoring", "pipelines", "predictions", "registry", "serving", "tracking", "tuning"]
+PLANES = [
+    *("data", "delivery", "monitoring", "pipelines", "predictions", "registry", "resources", "serving", "tracking"),
+    "tuning",
+]
 
 
 def declare_all() -> None:
