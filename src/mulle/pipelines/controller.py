@@ -13,6 +13,7 @@ from mulle.hashing import sources
 from mulle.pipelines import graph as graphs
 from mulle.pipelines import values
 from mulle.pipelines.driver import Driver
+from mulle.pipelines.foresight import foresee
 from mulle.pipelines.keys import Codes, Inputs
 from mulle.pipelines.mapping import expanded
 from mulle.pipelines.memo import Memo
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from mulle.definitions import Definitions
     from mulle.pipelines.definition import Pipeline
     from mulle.pipelines.executor import Executor
-    from mulle.pipelines.model import Progress, RunResult, ValueRef
+    from mulle.pipelines.model import Forecast, Progress, RunResult, ValueRef
     from mulle.store import ObjectStore
 
 _TIMELESS = datetime(1970, 1, 1, tzinfo=UTC)
@@ -131,7 +132,45 @@ class Controller:
             UsageError: a parameter is missing, unknown or of another type.
             PipelineError: the pipeline cannot be traced, or a dataset that it reads has no version.
         """
-        traced = graphs.trace(pipeline, params or {})
+        executor = executor or self._executor
+        driver = Driver(
+            self._plan(pipeline, params or {}, as_of, trial),
+            catalog=self._catalog,
+            known=self._memo,
+            shelf=self._shelf,
+            workspace=self._workspace,
+            executor=executor,
+            admission=Admission(self._resources, self._project.name, capacity=executor.capacity),
+        )
+        return driver.drive(on_progress)
+
+    def foresee(
+        self, pipeline: Pipeline[..., Any], params: Mapping[str, Any] | None = None, *, as_of: datetime | None = None
+    ) -> Forecast:
+        """What `run` would do now, and why; nothing runs.
+
+        Args:
+            pipeline: what would be run.
+            params: its parameters.
+            as_of: the instant as of which data would be read.
+
+        Raises:
+            UsageError: a parameter is missing, unknown or of another type.
+            PipelineError: the pipeline cannot be traced, or a dataset that it reads has no version.
+        """
+        plan = self._plan(pipeline, params or {}, as_of)
+        with self._memo.catalog.read() as tx:
+            return foresee(plan, tx, self._shelf)
+
+    def _plan(
+        self,
+        pipeline: Pipeline[..., Any],
+        params: Mapping[str, Any],
+        as_of: datetime | None,
+        trial: Trialling | None = None,
+    ) -> Plan:
+        """All that is fixed when a run begins."""
+        traced = graphs.trace(pipeline, params)
         heads = self._heads(traced, as_of)
         traced = expanded(traced, lambda asked: self._split(heads[asked.source.name], asked))
         if trial is not None:
@@ -144,7 +183,7 @@ class Controller:
                 codes.of(node.step.function)
                 codes.settings(node.step.options)
                 inputs.keep(node)
-        plan = Plan(
+        return Plan(
             graph=traced,
             heads=heads,
             as_of=as_of,
@@ -156,17 +195,6 @@ class Controller:
             experiment="" if trial is None else trial.experiment,
             line=None if trial is None else trial.line,
         )
-        executor = executor or self._executor
-        driver = Driver(
-            plan,
-            catalog=self._catalog,
-            known=self._memo,
-            shelf=self._shelf,
-            workspace=self._workspace,
-            executor=executor,
-            admission=Admission(self._resources, self._project.name, capacity=executor.capacity),
-        )
-        return driver.drive(on_progress)
 
     def value(self, ref: ValueRef) -> Any:
         """The value of an output."""

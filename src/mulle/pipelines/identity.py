@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,15 @@ import msgspec
 
 from mulle.pipelines import keys
 from mulle.pipelines.describing import described, versions_in
-from mulle.pipelines.promise import node_of
-from mulle.pipelines.task import Partition, Task
+from mulle.pipelines.model import ValueRef
+from mulle.pipelines.promise import Promise, node_of
+from mulle.pipelines.task import Argument, Partition, Stored, Task, stored_in
 from mulle.types import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mulle.pipelines.graph import Node
-    from mulle.pipelines.model import ValueRef
     from mulle.pipelines.parts import Parts
     from mulle.pipelines.plan import Ongoing, Plan
     from mulle.store import ObjectStore
@@ -56,6 +56,22 @@ class Identities:
         if node.kind == "training_set":
             return keys.training_parts(node, plan.heads, plan.readings[node.name], plan.codes)
         return keys.step_parts(node, step.arguments, plan.inputs, plan.codes)
+
+    def known_parts(self, step: Ongoing, unknown: Collection[str]) -> Parts:
+        """The same while some steps that it takes from are not over: what one of them gives is told as "step NAME"."""
+        node, plan = step.node, self._plan
+
+        def result(promise: Promise) -> Argument:
+            name = node_of(promise).name
+            return Stored(ValueRef("?", name)) if name in unknown else keys.producer(promise, self._outputs)
+
+        arguments = {name: plan.inputs.argument(value, result) for name, value in node.arguments.items()}
+        found = keys.step_parts(node, arguments, plan.inputs, plan.codes)
+        told: dict[str, str] = {}
+        for name, argument in arguments.items():
+            if waits := [each.ref.digest for each in stored_in(argument) if each.ref.codec == "?"]:
+                told[name] = f"step {', '.join(waits)}"
+        return msgspec.structs.replace(found, inputs={**found.inputs, **told})
 
     def unchanged(self, step: Ongoing) -> bool:
         """Whether the code, and what it declares to read, is still what the key was made of.

@@ -117,7 +117,7 @@ class Inputs:
         for value in node.arguments.values():
             self.argument(value, lambda promise: Stored(ValueRef("", f"promise {promise!r}")))
 
-    def argument(self, value: Any, result: Callable[[Promise], Stored]) -> Argument:
+    def argument(self, value: Any, result: Callable[[Promise], Argument]) -> Argument:
         """The value as a task carries it."""
         if isinstance(value, Promise):
             return result(value)

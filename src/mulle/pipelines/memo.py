@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mulle.pipelines.model import ValueRef
-from mulle.pipelines.parts import Parts
+from mulle.pipelines.parts import Code, Parts
 from mulle.pipelines.tables import flight, memo, memo_code
 from mulle.resources.process import Process, lives, this_process
 
@@ -26,6 +26,10 @@ _CLAIM = insert(flight)
 _RELEASE = delete(flight).where(flight.c.key == bindparam("wanted"), flight.c.step_run == bindparam("mine"))
 _COMMIT = insert(memo).on_conflict_do_nothing()
 _TELL = insert(memo_code).on_conflict_do_nothing()
+_NEWEST = select(memo).order_by(memo.c.at.desc()).limit(bindparam("most"))
+_BY_NAME = _NEWEST.where(memo.c.name == bindparam("wanted"))
+_BY_FUNCTION = _NEWEST.where(memo.c.function == bindparam("wanted"))
+_CODE = select(memo_code).where(memo_code.c.digest == bindparam("wanted"))
 _FORGET = delete(memo).where(memo.c.key == bindparam("wanted"))
 
 
@@ -84,6 +88,27 @@ def find(tx: Tx, key: str) -> Entry | None:
         return None
     refs = msgspec.convert(row.outputs, list[ValueRef])
     return Entry(refs, row.step_run, row.owner, row.seconds, row.cpu_seconds)
+
+
+class Former(msgspec.Struct, frozen=True):
+    """A computation that the memo knows: what its key was made of, which step run it was, how long it took."""
+
+    parts: Parts
+    step_run: str
+    seconds: float
+
+
+def formers(tx: Tx, name: str, function: str, most: int = 20) -> list[Former]:
+    """The newest computations of a step, by its name in the graph; of its function where that name has none."""
+    rows = tx.all(_BY_NAME, {"wanted": name, "most": most}) or tx.all(_BY_FUNCTION, {"wanted": function, "most": most})
+    codes = {code: _code(tx, code) for code in {row.code for row in rows}}
+    parts = (Parts(row.function, codes[row.code], row.inputs, row.settings) for row in rows)
+    return [Former(made, row.step_run, row.seconds) for made, row in zip(parts, rows, strict=True)]
+
+
+def _code(tx: Tx, digest: str) -> Code:
+    row = tx.execute(_CODE, {"wanted": digest}).first()
+    return Code(digest) if row is None else Code(row.digest, row.reached, row.packages)
 
 
 def claim(tx: Tx, key: str, step_run: str, admitted: Callable[[], bool] = lambda: True) -> bool:

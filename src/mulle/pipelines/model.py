@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from mulle.errors import StepFailedError
+from mulle.pipelines.parts import Reason
 
 NodeKind = Literal["step", "training_set", "map", "reduce", "when", "union", "effect"]
 """A `map` or `reduce` becomes steps when its items are known, a `when` what was chosen: they run nothing themselves."""
@@ -130,6 +131,38 @@ class StepResult(msgspec.Struct, frozen=True):
     step_run: str
     worth: float = 0.0
     """CPU seconds that it cost when it was computed, by this run or by the one whose outputs were adopted."""
+
+
+Would: TypeAlias = Literal["run", "depends", "known", "skipped", "effect"]
+"""What would become of a step: executed; executed if others give something else than before; adopted from the memo;
+left out; or an effect, which does something only where its content is new."""
+
+
+class Foreseen(msgspec.Struct, frozen=True):
+    """What a run would do with a step, and why."""
+
+    name: str
+    kind: NodeKind
+    would: Would
+    because: list[Reason] = []
+    former: str = ""
+    """The step run of the nearest former computation, which the reasons are told against."""
+    seconds: float = 0.0
+    """What that one took."""
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What a run of a pipeline would do."""
+
+    pipeline: str
+    steps: list[Foreseen]
+    would_run: int
+    may_run: int
+    known: int
+    seconds: float
+    """What the steps that would or may run took before."""
+    as_of: datetime | None = None
+    edges: list[GraphEdge] = []
 
 
 class RunResult(msgspec.Struct, frozen=True):

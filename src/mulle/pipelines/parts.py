@@ -13,6 +13,10 @@ _SHORT = 20
 _LONGEST = 80
 
 Part: TypeAlias = Literal[
+    "new",
+    "lost",
+    "uncached",
+    "upstream",
     "code",
     "package",
     "input",
@@ -27,6 +31,8 @@ Part: TypeAlias = Literal[
     "platform",
     "format",
 ]
+"""Why a step would run: it never did, its outputs are gone, it is never cached, another step would run; or what of its
+memo key is different."""
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -75,13 +81,22 @@ def shown(text: str, digest: str) -> str:
     return text if len(text) <= _LONGEST else brief(digest)
 
 
-def differences(before: Parts, now: Parts) -> list[Reason]:
-    """What is different: code first, then packages, inputs, what the step declares to read, and the machine."""
+def differences(before: Parts, now: Parts, ignoring: str = "none") -> list[Reason]:
+    """What is different: code first, then packages, inputs, what the step declares to read, and the machine.
+
+    Args:
+        before: what was computed.
+        now: what would be.
+        ignoring: inputs that are told so now are left out, as not known yet.
+    """
     found: list[Reason] = []
     if before.code.digest != now.code.digest:
         found += [Reason("code", *each) for each in _changed(before.code.reached, now.code.reached)]
         found += [Reason("package", *each) for each in _changed(before.code.packages, now.code.packages)]
+        found = found or [Reason("code", now.function)]
     for name, old, new in _changed(before.inputs, now.inputs):
+        if new.startswith(ignoring):
+            continue
         found.append(Reason(_kind(name, old, new), name, old, new))
     for name, old, new in _changed(before.settings, now.settings):
         kind, _, rest = name.partition(" ")
