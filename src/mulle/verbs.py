@@ -7,11 +7,11 @@ who acts, why, and because of which event; the ledger reads it when a verb recor
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 Scope = Literal["read", "write", "admin"]
 P = ParamSpec("P")
@@ -54,6 +54,14 @@ def acting(
         yield state
     finally:
         _acting.reset(token)
+
+
+@runtime_checkable
+class Live(Protocol):
+    """What a verb's iterator may be beside: one that can be asked for what is there, so that nobody has to wait."""
+
+    def poll(self) -> Sequence[Any] | None:
+        """The items that came since the last time; None when there will be no more."""
 
 
 def verb(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:

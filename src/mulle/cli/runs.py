@@ -72,14 +72,21 @@ def metrics(state: State, run: str, key: str, as_json: bool) -> None:
     output.emit(found, as_json=as_json, show=output.rows(["step", "value", "at"]))
 
 
-@runs.command("logs", verbs=("runs.logs",), examples=("mulle runs logs STEP_RUN",))
+@runs.command("logs", verbs=("runs.logs",), examples=("mulle runs logs STEP_RUN", "mulle runs logs STEP_RUN --follow"))
 @click.argument("step_run")
+@click.option("--follow", "-f", is_flag=True, help="Go on as the step prints more, until it is over.")
 @json_option
 @pass_state
-def logs(state: State, step_run: str, as_json: bool) -> None:
-    """What a step printed."""
-    found = list(state.ws.runs.logs(step_run))
-    output.emit(found, as_json=as_json, show=_print_lines)
+def logs(state: State, step_run: str, follow: bool, as_json: bool) -> None:
+    """What a step printed; with --follow --json, one line of JSON for each line."""
+    found = state.ws.runs.logs(step_run, follow=follow)
+    if follow and as_json:
+        for line in found:
+            output.say(output.encode(line))
+    elif as_json:
+        output.say(output.encode(list(found)))
+    else:
+        _print_lines(found)
 
 
 def _print_lines(found: Any) -> None:

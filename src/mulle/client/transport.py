@@ -81,7 +81,8 @@ class Transport:
 def _items(response: http.client.HTTPResponse, kind: Any) -> Iterator[Any]:
     with response:
         for line in response:
-            yield wire.item_of(line, kind)
+            if line != b"\n":  # nothing new, but the server is there
+                yield wire.item_of(line, kind)
 
 
 def _refused(error: urllib.error.HTTPError) -> MulleError:

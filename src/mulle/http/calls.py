@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from mulle.access import principal
 from mulle.client import wire
 from mulle.errors import MulleError, UsageError, unknown
 from mulle.http.errors import Endpoint, telling
-from mulle.verbs import acting
+from mulle.verbs import Live, acting
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from mulle.client.verbtable import Verb
 
 Call = Callable[..., Any]
+_LOOK_SECONDS = 0.25
+_QUIET_LOOKS = 20
 
 
 def routes(services: Mapping[str, Any], table: Mapping[str, Verb]) -> list[Route]:
@@ -64,7 +67,24 @@ def _call(verb: Verb, function: Call, given: msgspec.Struct, why: dict[str, str]
         result = verb.invoke(function, given)
         if not verb.streams:
             return Response(msgspec.json.encode(result), media_type=wire.JSON)
-    return StreamingResponse(_lines(result), media_type=wire.NDJSON)
+    lines = _live(result) if isinstance(result, Live) else _lines(result)
+    return StreamingResponse(lines, media_type=wire.NDJSON)
+
+
+async def _live(items: Live) -> AsyncIterator[bytes]:
+    """As `_lines`, of what grows: no thread waits for it, and an empty line shows now and then that we are there."""
+    quiet = 0
+    try:
+        while (found := await run_in_threadpool(items.poll)) is not None:
+            for item in found:
+                yield wire.line_of(item)
+            quiet = 0 if found else quiet + 1
+            if quiet % _QUIET_LOOKS == 1:
+                yield b"\n"
+            if not found:
+                await asyncio.sleep(_LOOK_SECONDS)
+    except MulleError as error:
+        yield wire.line_of(wire.problem(error))
 
 
 def _lines(items: Iterator[Any]) -> Iterator[bytes]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import builtins
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mulle.pipelines import journal
+from mulle.pipelines.following import Following
 from mulle.pipelines.model import LogLine, RunGraph, StepRun
 from mulle.tracking import runs
 from mulle.tracking.ingest import ingest
@@ -76,16 +76,31 @@ class RunService:
             return tuple(runs.artifacts(tx, runs.get(tx, id).id))
 
     @verb("read")
-    def logs(self, step_run: str) -> Iterator[LogLine]:
-        """What a step printed, line by line; of an adopted step, what the original printed."""
+    def logs(self, step_run: str, follow: bool = False) -> Iterator[LogLine]:
+        """What a step printed, line by line; of an adopted step, what the original printed.
+
+        Args:
+            step_run: its id, as `mulle runs steps RUN` tells it.
+            follow: wait for more lines as they come, until the step is over.
+        """
         with self._catalog.read() as tx:
             step = journal.one(tx, step_run)
-        for name in builtins.list(dict.fromkeys([step.id, step.origin or step.id])):
-            path = self._logs / f"{name}.log"
-            if path.is_file():
-                with path.open(encoding="utf-8", errors="replace") as file:
-                    yield from (LogLine(number, line.rstrip("\n")) for number, line in enumerate(file, 1))
-                return
+        names = dict.fromkeys([step.id, step.origin or step.id])
+
+        def find() -> Path | None:
+            return next((path for name in names if (path := self._logs / f"{name}.log").is_file()), None)
+
+        return Following(find, lambda: not follow or self._is_over(step.id))
+
+    def _is_over(self, step_run: str) -> bool:
+        with self._catalog.read() as tx:
+            step = journal.one(tx, step_run)
+            if step.status not in {"pending", "running"}:
+                return True
+            over = runs.get(tx, step.run).status != "running"
+        if not over:
+            self._bury()
+        return over
 
     @verb("write")
     def cancel(self, id: str) -> Run:  # noqa: A002 - as above

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,12 +20,17 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from mulle.pipelines.model import StepRun
     from mulle.tracking.model import Point, Run
     from mulle.web.site import Site
 
 LISTED = 100
 LINES = 2000
 BEAT = 1.0
+LOG_BEAT = 0.25
+LOG_SILENCE = 10.0
+USES = 24
+"""So many steps' use of the machine is drawn on a page."""
 
 
 def routes(site: Site) -> list[Route]:
@@ -49,14 +56,26 @@ def routes(site: Site) -> list[Route]:
             run=run,
             steps=steps,
             drawing=drawing,
+            uses=dict(islice(((step.name, uses(step)) for step in steps if len(step.samples) > 1), USES)),
             longest=max([step.seconds for step in steps], default=0.0),
             curves={key: lines for key, lines in curves.items() if lines is not None},
             artifacts=site.ws.runs.artifacts(run.id),
         )
 
     def log(request: Request) -> Response:
-        lines = list(site.ws.runs.logs(request.path_params["step_run"]))
-        return site.render(request, "log_part.html", lines=lines[-LINES:], cut=max(0, len(lines) - LINES))
+        step_run = request.path_params["step_run"]
+        lines = deque(site.ws.runs.logs(step_run), maxlen=LINES)
+        last = lines[-1].number if lines else 0
+        running = site.ws.runs.show(request.path_params["id"]).status == "running"
+        follow = f"/runs/{request.path_params['id']}/logs/{step_run}/live?after={last}" if running else ""
+        return site.render(
+            request, "log_part.html", lines=lines, cut=last - len(lines), follow=follow, step_run=step_run
+        )
+
+    async def follow(request: Request) -> Response:
+        after = int(request.query_params.get("after") or 0)
+        lines = await run_in_threadpool(site.ws.runs.logs, request.path_params["step_run"], True)
+        return StreamingResponse(_lines(lines, after), media_type="text/event-stream")
 
     async def live(request: Request) -> Response:
         return StreamingResponse(_beats(site, request.path_params["id"]), media_type="text/event-stream")
@@ -66,6 +85,7 @@ def routes(site: Site) -> list[Route]:
         Route("/runs/{id}", show),
         Route("/runs/{id}/live", live),
         Route("/runs/{id}/logs/{step_run}", log),
+        Route("/runs/{id}/logs/{step_run}/live", follow),
     ]
 
 
@@ -74,6 +94,19 @@ def curve(points: Sequence[Point]) -> charts.Lines | None:
     if len(points) < 2:  # noqa: PLR2004
         return None
     return charts.Lines([point.step for point in points], [charts.Series("", [point.value for point in points])])
+
+
+def uses(step: StepRun) -> dict[str, charts.Lines]:
+    """What a step used over time, by the message that names it: graphics processors only where there are any."""
+    at = [sample.at for sample in step.samples]
+    found = {
+        "run.uses.cores": [sample.cores for sample in step.samples],
+        "run.uses.memory": [sample.memory / 1e6 for sample in step.samples],
+    }
+    if any(sample.gpus is not None for sample in step.samples):
+        found["run.uses.gpus"] = [sample.gpus or 0.0 for sample in step.samples]
+        found["run.uses.gpu_memory"] = [(sample.gpu_memory or 0) / 1e6 for sample in step.samples]
+    return {name: charts.Lines(at, [charts.Series("", values)], sync=step.id) for name, values in found.items()}
 
 
 def _keys(runs: Sequence[Run]) -> list[str]:
@@ -100,6 +133,22 @@ async def _beats(site: Site, run_id: str) -> AsyncIterator[bytes]:
             yield _event("end", run.status)
             return
         await asyncio.sleep(BEAT)
+
+
+async def _lines(lines: Any, after: int) -> AsyncIterator[bytes]:
+    """Server-sent events: what a step prints after line `after`, and its end."""
+    quiet = 0.0
+    while (found := await run_in_threadpool(lines.poll)) is not None:
+        texts = [line.text for line in found if line.number > after]
+        if texts:
+            yield _event("lines", texts)
+        quiet = 0.0 if found else quiet + LOG_BEAT
+        if quiet > LOG_SILENCE:
+            quiet = 0.0
+            yield b": nothing new\n\n"
+        if not found:
+            await asyncio.sleep(LOG_BEAT)
+    yield _event("end", "")
 
 
 def _look(site: Site, run_id: str, known: dict[str, int]) -> tuple[Any, dict[str, Any], list[str]]:

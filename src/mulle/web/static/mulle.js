@@ -94,5 +94,23 @@ $("#search")?.addEventListener("keydown", (event) => {
   (links[next] || $("#search input")).focus();
 });
 
+// A log that grows: the server sends its new lines; the reader stays at the end unless they scrolled up.
+let log = null;
+function followLog() {
+  const shown = $("pre[data-follow]");
+  if (log && log.shown !== shown) { log.source.close(); log = null; }
+  if (!shown || log) return;
+  const source = new EventSource(shown.dataset.follow);
+  log = { shown, source };
+  source.addEventListener("lines", (event) => {
+    const atEnd = shown.scrollHeight - shown.scrollTop - shown.clientHeight < 40;
+    shown.append(JSON.parse(event.data).join("\n") + "\n");
+    if (atEnd) shown.scrollTop = shown.scrollHeight;
+  });
+  source.addEventListener("end", () => source.close());
+  addEventListener("pagehide", () => source.close());
+}
+document.addEventListener("htmx:after:swap", followLog);
+
 // What was drawn for a former content of the page is drawn again after a fragment arrives.
 document.addEventListener("htmx:after:swap", () => document.dispatchEvent(new CustomEvent("mulle:content")));
