@@ -37,6 +37,8 @@ def problem(line: str) -> str:
         command: click.Command = cli
         while isinstance(command, click.Group):
             rest = [*context._protected_args, *context.args]
+            if command.invoke_without_command and not rest:
+                return ""
             name, found, rest = command.resolve_command(context, rest)
             assert found is not None
             command, context = found, found.make_context(name, rest, parent=context)

@@ -53,6 +53,8 @@ def test_no_message_is_left_that_nothing_names() -> None:
         "diff.",
         "timeline.",
         "source.",
+        "outcome.",
+        "resources.why.",
     )
     text = "".join(path.read_text() for path in (*SOURCES.rglob("*.html"), *SOURCES.rglob("*.py")))
     left = [

@@ -18,7 +18,18 @@ from mulle.errors import MulleError
 from mulle.web.pages.runs import BEAT
 from mulle.workspace import Workspace, standing
 
-STARTS = ["/", "/runs", "/pipelines", "/datasets", "/models", "/deployments", "/timeline", "/backtests", "/audit"]
+STARTS = [
+    "/",
+    "/runs",
+    "/pipelines",
+    "/datasets",
+    "/models",
+    "/deployments",
+    "/timeline",
+    "/backtests",
+    "/resources",
+    "/audit",
+]
 LINK = re.compile(r'(?:href|hx-get|action)="(/[^"]*)"')
 
 

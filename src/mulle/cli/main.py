@@ -35,6 +35,7 @@ PLACES = {
     "features": Place("mulle.cli.features:features", "Feature views, offline and online.", LOOK),
     "runs": Place("mulle.cli.runs:runs", "Runs, their steps, metrics and logs.", LOOK),
     "studies": Place("mulle.cli.studies:studies", "Searches, their trials and what they found out.", LOOK),
+    "resources": Place("mulle.cli.resources:resources", "Who uses what of the machine, who waits, what it cost.", LOOK),
     "models": Place("mulle.cli.models:models", "Models, versions and aliases.", LOOK),
     "predictions": Place("mulle.cli.predictions:predictions", "Answers that were given, with their ids.", LOOK),
     "monitor": Place("mulle.cli.monitor:monitor", "Drift, quality, outliers, staleness and their alerts.", LOOK),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mulle.pipelines.service import RunService
     from mulle.predictions.service import Predictions
     from mulle.registry.service import Registry
+    from mulle.resources.service import ResourceService
     from mulle.serving.service import Deployments
     from mulle.tuning.service import StudyService
     from mulle.validation.service import ValidationService
@@ -25,6 +26,7 @@ SERVICES = {
     "validation": "mulle.validation.service:ValidationService",
     "features": "mulle.features.service:FeatureService",
     "runs": "mulle.pipelines.service:RunService",
+    "resources": "mulle.resources.service:ResourceService",
     "models": "mulle.registry.service:Registry",
     "predictions": "mulle.predictions.service:Predictions",
     "deployments": "mulle.serving.service:Deployments",
@@ -46,6 +48,7 @@ class Planes:
     validation: ValidationService
     features: FeatureService
     runs: RunService
+    resources: ResourceService
     models: Registry
     predictions: Predictions
     deployments: Deployments

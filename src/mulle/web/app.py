@@ -20,6 +20,7 @@ from mulle.web.pages import (
     models,
     pipelines,
     predictions,
+    resources,
     runs,
     timeline,
 )
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-PAGES = (home, runs, pipelines, datasets, models, deployments, predictions, timeline, backtests, audit)
+PAGES = (home, runs, pipelines, datasets, models, deployments, predictions, timeline, backtests, resources, audit)
 _LOG = logging.getLogger("mulle.web")
 
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mulle.pipelines.worker import Place
     from mulle.predictions import PredictionLog, Predictions
     from mulle.registry import Registry
+    from mulle.resources.service import ResourceService
     from mulle.serving import Server
     from mulle.serving.plane import Answer
     from mulle.serving.service import Deployments
@@ -205,6 +206,22 @@ class Workspace:
         return StudyService(catalog=self.catalog, workspace=self.root)
 
     @cached_property
+    def resources(self) -> ResourceService:
+        """What the machine has, who uses it, who waits, and what it cost."""
+        from mulle.resources.service import ResourceService
+        from mulle.workspace.answered import answered
+
+        settings = self.settings
+        return ResourceService(
+            self.catalog,
+            settings.resources,
+            settings.prices,
+            project=settings.project,
+            capacity=settings.workers,
+            answered=lambda version: answered(self, version),
+        )
+
+    @cached_property
     def triggers(self) -> TriggerService:
         """What starts pipelines."""
         from mulle.delivery.triggers import TriggerService
@@ -256,7 +273,7 @@ class Workspace:
     def services(self) -> dict[str, Any]:
         """Every service by the name of its plane: what HTTP and its clients derive their routes from."""
         names = ["data", "validation", "features", "runs", "models", "deployments", "predictions", "monitors"]
-        names += ["studies"]
+        names += ["studies", "resources"]
         names += ["triggers", "rollouts", "backtests", "lineage", "audit"]
         return {service.plane: service for service in (getattr(self, name) for name in names)}
 
