@@ -14,6 +14,8 @@ test: setup check
 	sh scripts/install_dvc.sh
 	sh scripts/install_ceph.sh
 	sh scripts/install_r.sh
+	sh scripts/install_kfp.sh
+	sh scripts/install_airflow.sh
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 setup: $(VENV)/.ready src/mulle/web/static/vendor/.ready
@@ -50,7 +52,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install -q --require-hashes -r scripts/installer.lock
 	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
-	-$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib src
+	-$(BIN)/python -m compileall -qq -j 0 -x site-packages/ray/ $(VENV)/lib src
 	touch $@
 
 src/mulle/web/static/vendor/.ready: ui/package.json ui/package-lock.json scripts/build_ui.py | $(VENV)/.ready

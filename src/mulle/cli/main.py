@@ -23,12 +23,17 @@ PLACES = {
     "demo": Place("mulle.cli.start:demo", "Play a whole year of real flights through the wheel.", START),
     "run": Place("mulle.cli.run:run", "Run a pipeline; steps that are known already cost nothing.", WHEEL),
     "tune": Place("mulle.cli.tune:tune", "Search over the parameters of a pipeline; each trial is a run.", WHEEL),
+    "step": Place("mulle.cli.step:step", "Do exactly one step of a run that something else drives.", WHEEL),
+    "export": Place(
+        "mulle.cli.export:export", "A pipeline for another workflow engine, whose nodes call `mulle step`.", WHEEL
+    ),
     "deploy": Place("mulle.cli.deploy:deploy", "Put a model version behind an endpoint, through its gate.", WHEEL),
     "rollback": Place("mulle.cli.deploy:rollback", "Return a deployment to its former revision.", WHEEL),
     "serve": Place("mulle.cli.serve:serve", "Answer prediction requests over HTTP.", WHEEL),
     "predict": Place("mulle.cli.predict:predict", "Ask a deployment for a row, rows or a file.", WHEEL),
     "trigger": Place("mulle.cli.trigger:trigger", "What starts pipelines, and what started them.", WHEEL),
     "backtest": Place("mulle.cli.backtest:backtest", "Replay history under several retraining policies.", WHEEL),
+    "backfill": Place("mulle.cli.backfill:backfill", "Run a pipeline for what is missing of a range.", WHEEL),
     "server": Place("mulle.cli.serve:server", "Keep the wheel turning, with the web UI and the HTTP API.", WHEEL),
     "deployments": Place("mulle.cli.deploy:deployments", "Endpoints, their revisions and traffic.", LOOK),
     "data": Place("mulle.cli.data:data", "Datasets and their versions.", LOOK),

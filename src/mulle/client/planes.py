@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from mulle.catalog.auditing import AuditService
     from mulle.catalog.explaining import LineageService
     from mulle.data.service import DataService
+    from mulle.delivery.backfill.service import BackfillService
     from mulle.delivery.backtest.service import BacktestService
     from mulle.delivery.rollouts import RolloutService
     from mulle.delivery.triggers import TriggerService
     from mulle.features.service import FeatureService
     from mulle.monitoring.service import Monitoring
+    from mulle.pipelines.exports import ExportService
     from mulle.pipelines.service import RunService
     from mulle.predictions.service import Predictions
     from mulle.registry.service import Registry
@@ -32,7 +34,9 @@ SERVICES = {
     "deployments": "mulle.serving.service:Deployments",
     "monitors": "mulle.monitoring.service:Monitoring",
     "studies": "mulle.tuning.service:StudyService",
+    "exports": "mulle.pipelines.exports:ExportService",
     "triggers": "mulle.delivery.triggers:TriggerService",
+    "backfills": "mulle.delivery.backfill.service:BackfillService",
     "rollouts": "mulle.delivery.rollouts:RolloutService",
     "backtests": "mulle.delivery.backtest.service:BacktestService",
     "lineage": "mulle.catalog.explaining:LineageService",
@@ -54,7 +58,9 @@ class Planes:
     deployments: Deployments
     monitors: Monitoring
     studies: StudyService
+    exports: ExportService
     triggers: TriggerService
+    backfills: BackfillService
     rollouts: RolloutService
     backtests: BacktestService
     lineage: LineageService

@@ -34,6 +34,7 @@ from mulle.data.model import (
 from mulle.data.remotes import narrow, partial
 from mulle.data.sources import cursors
 from mulle.data.wired import Wired
+from mulle.errors import unknown
 from mulle.hashing.tree import shown
 from mulle.stats.profile import ProfileSummary, summarise
 from mulle.store.tree import Trees
@@ -43,6 +44,7 @@ from mulle.verbs import verb
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from typing import Any
 
     import polars as pl
 
@@ -196,6 +198,17 @@ class Seeing(Wired):
         version = ref if isinstance(ref, Version) else self.resolve(ref)
         with partial.explained(self._catalog, version):
             return reading.scan(self._store, manifest.load_table(self._store, version.digest))
+
+    def distinct(self, ref: str, column: str, most: int) -> Sequence[Any]:
+        """The values of a column of a version, in the order in which they first occur; no more than `most` + 1.
+
+        Raises:
+            DataError: it is no table, or has no such column.
+        """
+        table = self.scan(ref)
+        if column not in (known := table.collect_schema().names()):
+            raise unknown("column", column, known, cure=f"mulle data show {ref}")
+        return table.select(column).unique(maintain_order=True).head(most + 1).collect().to_series().to_list()
 
     def resolve(self, ref: str) -> Version:
         """The version that `NAME` or `NAME@VERSION` means: a number, digest, tag, branch, HEAD~1 or instant."""

@@ -88,3 +88,44 @@ backtest = Table(
     Column("report", Text, nullable=False),
     Column("event", Text, nullable=False),
 )
+
+backfill = Table(
+    "backfill",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("pipeline", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("start", Instant),
+    Column("end", Instant),
+    Column("every", Text, nullable=False),
+    Column("partition", Text, nullable=False),
+    Column("params", Json, nullable=False),
+    Column("jobs", Integer, nullable=False),
+    Column("again", Boolean, nullable=False),
+    Column("newest_first", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("process", Json, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("backfill_pipeline", "pipeline"),
+)
+
+backfill_window = Table(
+    "backfill_window",
+    metadata,
+    Column("backfill", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("start", Instant),
+    Column("end", Instant),
+    Column("partition", Text, nullable=False),
+    Column("params", Json, nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("error", Text, nullable=False),
+    Index("backfill_window_identity", "identity", "status"),
+)
+"""One run of a backfill. Its identity is what its run would compute: pipeline, parameters and instant."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +12,8 @@ from mulle.config.resources import ResourcesSection, checked
 from mulle.errors import PipelineError
 from mulle.hashing import sources
 from mulle.pipelines import graph as graphs
-from mulle.pipelines import values
+from mulle.pipelines import journal, pinning, values
+from mulle.pipelines.describing import plain
 from mulle.pipelines.driver import Driver
 from mulle.pipelines.foresight import foresee
 from mulle.pipelines.keys import Codes, Inputs
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from mulle.definitions import Definitions
     from mulle.pipelines.definition import Pipeline
     from mulle.pipelines.executor import Executor
-    from mulle.pipelines.model import Forecast, Progress, RunResult, ValueRef
+    from mulle.pipelines.model import Forecast, Progress, RunResult, StepRun, ValueRef
     from mulle.store import ObjectStore
 
 _TIMELESS = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,6 +66,9 @@ class Heads(Protocol):
 
     def known_at(self, name: str, as_of: datetime | None) -> Version | None:
         """The newest version that goes no further than an instant; None where nothing was ever committed."""
+
+    def resolve(self, ref: str) -> Version:
+        """The version of a reference (`flights@3`)."""
 
 
 class Controller:
@@ -132,17 +137,8 @@ class Controller:
             UsageError: a parameter is missing, unknown or of another type.
             PipelineError: the pipeline cannot be traced, or a dataset that it reads has no version.
         """
-        executor = executor or self._executor
-        driver = Driver(
-            self._plan(pipeline, params or {}, as_of, trial),
-            catalog=self._catalog,
-            known=self._memo,
-            shelf=self._shelf,
-            workspace=self._workspace,
-            executor=executor,
-            admission=Admission(self._resources, self._project.name, capacity=executor.capacity),
-        )
-        return driver.drive(on_progress)
+        plan = self._plan(pipeline, params or {}, as_of, trial)
+        return self._driver(plan, executor).drive(on_progress)
 
     def foresee(
         self, pipeline: Pipeline[..., Any], params: Mapping[str, Any] | None = None, *, as_of: datetime | None = None
@@ -162,16 +158,111 @@ class Controller:
         with self._memo.catalog.read() as tx:
             return foresee(plan, tx, self._shelf)
 
+    def step(
+        self,
+        pipeline: Pipeline[..., Any],
+        step: str,
+        key: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        as_of: datetime | None = None,
+        executor: Executor | None = None,
+    ) -> tuple[RunResult, list[StepRun]]:
+        """Do exactly one step of a run that somebody else drives, step by step; the steps before it must be done.
+
+        The first call under a key begins the run and fixes what it reads; memo and digests are those of `run`. A step
+        that is done already is not done again; one that failed is tried once more, once.
+
+        Args:
+            pipeline: whose step it is.
+            step: its name; that of a mapped step means all of its items.
+            key: names the run, the same for all of its steps.
+            params: the pipeline's parameters, the same for all steps of the run.
+            as_of: as for `run`, the same for all steps of the run.
+            executor: runs the step instead of the controller's own.
+
+        Returns:
+            How it went, and the step run (of a mapped step: those of its items).
+
+        Raises:
+            UsageError: the key was used for another pipeline, parameters or instant.
+            UnknownNameError: the pipeline has no such step.
+            PipelineError: a step whose output it takes is not done.
+        """
+        plan, part = self._pinned(pipeline, key, params or {}, as_of, step)
+        result = self._driver(plan, executor, part).drive(None)
+        with self._catalog.read() as tx:
+            return result, [row for row in journal.steps(tx, part.pin.run) if part.means(row.name)]
+
+    def items(
+        self,
+        pipeline: Pipeline[..., Any],
+        step: str,
+        key: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        as_of: datetime | None = None,
+    ) -> list[str]:
+        """The steps that a step's name means in the run of a key: of a mapped one, a step for each item, in order."""
+        plan, part = self._pinned(pipeline, key, params or {}, as_of, step)
+        driver = self._driver(plan, None, replace(part, step=""))
+        driver.drive(None)
+        return [name for name in driver.names() if part.means(name)]
+
+    def _pinned(
+        self, pipeline: Pipeline[..., Any], key: str, params: Mapping[str, Any], as_of: datetime | None, step: str
+    ) -> tuple[Plan, pinning.Part]:
+        """The plan of the run of a key, which begins with the first call, and what is a step's of it."""
+        with self._catalog.read() as tx:
+            pin = pinning.find(tx, key)
+        if pin is None:
+            pin = self._begin(key, self._plan(pipeline, params, as_of))
+        traced = graphs.trace(pipeline, params)
+        pinning.check(pin, pipeline.name, plain(traced.params), as_of)
+        heads = {name: self._data.resolve(ref) for name, ref in pin.heads.items()}
+        plan = self._plan(pipeline, params, pin.as_of, heads=heads)
+        names = [node.name for node in [*traced.nodes, *plan.graph.nodes]]
+        with self._catalog.read() as tx:
+            return plan, pinning.part(tx, pin, names, step)
+
+    def _begin(self, key: str, plan: Plan) -> pinning.Pin:
+        pin = pinning.Pin(
+            key=key,
+            run="",
+            pipeline=plan.graph.pipeline,
+            params=plain(plan.graph.params),
+            as_of=plan.as_of,
+            heads={name: head.ref for name, head in plan.heads.items()},
+            project_version=plan.project_version,
+        )
+        with self._catalog.write() as tx:
+            return pinning.fix(tx, pin, plan.graph)
+
+    def _driver(self, plan: Plan, executor: Executor | None, part: pinning.Part | None = None) -> Driver:
+        executor = executor or self._executor
+        return Driver(
+            plan,
+            catalog=self._catalog,
+            known=self._memo,
+            shelf=self._shelf,
+            workspace=self._workspace,
+            executor=executor,
+            admission=Admission(self._resources, self._project.name, capacity=executor.capacity),
+            part=part,
+        )
+
     def _plan(
         self,
         pipeline: Pipeline[..., Any],
         params: Mapping[str, Any],
         as_of: datetime | None,
         trial: Trialling | None = None,
+        *,
+        heads: Mapping[str, Version] | None = None,
     ) -> Plan:
-        """All that is fixed when a run begins."""
+        """All that is fixed when a run begins; the versions that are read are the newest where none are given."""
         traced = graphs.trace(pipeline, params)
-        heads = self._heads(traced, as_of)
+        heads = self._heads(traced, as_of) if heads is None else heads
         traced = expanded(traced, lambda asked: self._split(heads[asked.source.name], asked))
         if trial is not None:
             traced.nodes = [node for node in traced.nodes if node.kind != "effect"]

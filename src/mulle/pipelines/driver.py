@@ -7,13 +7,14 @@ import heapq
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mulle.errors import MulleError, PipelineError
-from mulle.pipelines import checkpoint, effects, journal, memo, values
+from mulle.pipelines import checkpoint, effects, journal, memo, pinning, values
 from mulle.pipelines.admitting import LOOK_SECONDS, Gate
 from mulle.pipelines.deciding import Decisions
 from mulle.pipelines.describing import described, text
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mulle.catalog import Catalog, Tx
     from mulle.pipelines.executor import Executor
     from mulle.pipelines.graph import Node
+    from mulle.pipelines.pinning import Part
     from mulle.pipelines.values import Shelf
     from mulle.resources.admission import Admission
 
@@ -43,6 +45,7 @@ _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.5
 _BURY_SECONDS = 5.0
 _OUTSIDE = {"effect", "map", "reduce"}
+_UNFOLDING = {"when", "map", "reduce"}
 _AT_ONCE = 500
 """So many steps at most go on in one transaction: other writers wait for its end."""
 
@@ -68,7 +71,9 @@ class Driver:
         workspace: Path,
         executor: Executor,
         admission: Admission,
+        part: Part | None = None,
     ) -> None:
+        """Wire a driver; with `part`, it does that part of a run that others drive too, as far as it goes."""
         self._catalog = catalog
         self._memo = known
         self._shelf = shelf
@@ -77,7 +82,10 @@ class Driver:
         self._gate = Gate(admission, known.catalog, executor, plan.graph.pipeline)
         self._plan = plan
         self._steps: dict[str, Ongoing] = {}
-        self._record = Record(plan, self._steps, catalog, known)
+        self._part = part
+        self._left_out: list[str] = []
+        """Steps that are ready, but of no part of ours."""
+        self._record = Record(plan, self._steps, catalog, known, part)
         self._outputs: dict[str, list[ValueRef]] = {}
         self._identities = Identities(plan, shelf.store, self._outputs)
         self._frontier = Frontier()
@@ -135,14 +143,18 @@ class Driver:
         self._gate.check(self._plan.graph.nodes)
         for position, node in enumerate(self._plan.graph.nodes):
             step = self._enter(node, position)
-            if not step.before:  # what others give is told in transactions; what it reads now is read before them
+            if not step.before and self._mine(
+                step
+            ):  # what others give is told in transactions; what it reads now is read before them
                 self._identities.identify(step)
         self._shelf.store.flush()
         with self._record.transaction() as (tx, known):
             journal.bury(tx)
             self._record.begin(tx)
             launched = self._advance(tx, known)
-        self._keeper = self._record.keeper = Keeper(self._catalog, self._record.run, self._cancel_running)
+        self._keeper = self._record.keeper = Keeper(
+            self._catalog, self._record.run, self._cancel_running, leased=self._part is None
+        )
         self._keeper.start()
         self._launch(launched)
 
@@ -183,6 +195,8 @@ class Driver:
 
     def _meet(self, tx: Tx, known: Tx, step: Ongoing) -> None:
         """A step has all that it takes: adopt it where the memo knows it, else have it executed when there is room."""
+        if self._part is not None and self._left(self._part, step):
+            return
         try:
             skipped = self._decisions.skips(step.node)
         except MulleError as error:
@@ -197,6 +211,25 @@ class Driver:
         elif not self._known(tx, known, step):
             heapq.heappush(self._unknown, (*step.place, step.node.name))
 
+    def _left(self, part: Part, step: Ongoing) -> bool:
+        """Leave a step that is none of this part: what others have done of it is taken over."""
+        row = part.done.get(step.node.name)
+        if row is None:
+            left = not self._mine(step) and step.node.kind not in _UNFOLDING
+            self._left_out += [step.node.name] if left else []
+            return left
+        step.row = row
+        if row.status == "skipped":
+            self._decisions.skip(step.node)
+        else:
+            self._outputs[step.node.name] = pinning.outputs(row)
+        self._over_count += 1
+        self._frontier.over(step.node.name)
+        return True
+
+    def _mine(self, step: Ongoing) -> bool:
+        return self._part is None or self._part.means(step.node.name)
+
     def _known(self, tx: Tx, known: Tx, step: Ongoing) -> bool:
         """Find what the step is known by, and adopt it where the memo knows it."""
         if not step.row.key:
@@ -207,7 +240,8 @@ class Driver:
     def _begun(self, tx: Tx, known: Tx) -> list[Ongoing]:
         """The steps that begin now; what another run has come to know since the memo was asked is adopted instead."""
         begun: list[Ongoing] = []
-        while self._unknown and len(self._running) + len(begun) < self._executor.capacity:
+        room = self._executor.capacity + self._executor.ahead - len(self._running)
+        while self._unknown and len(begun) < room:
             step = self._steps[heapq.heappop(self._unknown)[-1]]
             if step.asked != self._turn and self._adopted(tx, known, step):
                 self._gate.withdraw(known, step)
@@ -243,7 +277,11 @@ class Driver:
         return [(self._running.pop(future), future.result()) for future in done]
 
     def _over(self) -> bool:
-        return not self._running and (self._failure is not None or self._over_count == len(self._steps))
+        if self._running:
+            return False
+        if self._part is not None and not (self._unknown or self._waiting or self._outside or self._frontier):
+            return True
+        return self._failure is not None or self._over_count == len(self._steps)
 
     # -- single steps ------------------------------------------------------------------------------------------------
 
@@ -340,7 +378,7 @@ class Driver:
         return value
 
     def _fail(self, known: Tx, step: Ongoing, failure: Failure) -> None:
-        options = Options() if step.node.step is None else step.node.step.options
+        options = Options() if step.node.step is None or self._part else step.node.step.options
         memo.release(known, step.row.key, step.row.id)
         step.preempted += failure.kind == "Preempted"
         tried = step.row.attempts - step.preempted
@@ -414,6 +452,24 @@ class Driver:
             if step.row.status == "running":
                 self._executor.cancel(step.row.id)
 
+    def _look_again(self, part: Part) -> None:
+        """Take over what others have done of the run meanwhile: who is the last ends it."""
+        left = -1
+        while left != self._over_count:
+            left = self._over_count
+            with self._record.transaction() as (tx, known):
+                self._part = replace(part, done=pinning.done(tx, part.pin))
+                again, self._left_out = self._left_out, []
+                for name in again:
+                    self._meet(tx, known, self._steps[name])
+                self._advance(tx, known)
+            self._work_outside()
+        part.check(step.node for step in self._steps.values() if step.row.status not in pinning.OVER)
+
+    def names(self) -> list[str]:
+        """The names of the steps as far as they are known, in order."""
+        return [step.node.name for step in sorted(self._steps.values(), key=lambda each: each.place)]
+
     def _ending(self) -> Ending:
         if self._failure is None:
             return "succeeded"
@@ -429,6 +485,8 @@ class Driver:
         if self._facts:
             self._ingest()
         self._close_gate()
+        if self._part is not None and not error:
+            self._look_again(self._part)
         self._record.finish(status, error)
         return self._result(status, error)
 

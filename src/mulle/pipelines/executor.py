@@ -16,10 +16,16 @@ class Executor(Protocol):
     failures in the outcome, never exceptions of the future. Outputs of a successful outcome are safe on the disk.
     """
 
-    capacity: int
-    """How many cores tasks may keep busy in all."""
     elsewhere: bool
     """Whether tasks run in other processes, which find a step's function by its name."""
+
+    @property
+    def capacity(self) -> int:
+        """How many cores tasks may keep busy in all."""
+
+    @property
+    def ahead(self) -> int:
+        """How many tasks beyond those it takes at once, to have short ones at hand without asking for them."""
 
     def submit(self, task: Task, function: Callable[..., Any] | None) -> Future[Outcome]:
         """Begin the task, or queue it. `function` is the step's own, for executors that share this process."""

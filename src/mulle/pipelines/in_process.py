@@ -33,6 +33,7 @@ class InProcess:
     """
 
     capacity = 1
+    ahead = 0
     elsewhere = False
 
     def __init__(

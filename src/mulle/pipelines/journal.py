@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mulle.errors import unknown
@@ -76,12 +76,14 @@ def _relate(tx: Tx, line: Line) -> None:
         tx.edge(name, f"dataset:{read}", f"read {partition}".rstrip())
 
 
-def abandon(tx: Tx, run: str, error: str) -> None:
-    """End the steps of a run whose process is gone; nobody computes their keys any more."""
-    unfinished = step_run.c.status.in_(["running", "pending"])
-    own = select(step_run.c.id).where(step_run.c.run == run)
+def abandon(tx: Tx, run: str, error: str, only: Sequence[str] | None = None) -> None:
+    """End the steps of a run whose process is gone, or only the given ones; nobody computes their keys any more."""
+    mine = step_run.c.run == run
+    if only is not None:
+        mine = and_(mine, step_run.c.id.in_(only))
+    own = select(step_run.c.id).where(mine)
     tx.execute(delete(flight).where(flight.c.step_run.in_(own)))
-    statement = update(step_run).where(step_run.c.run == run, unfinished)
+    statement = update(step_run).where(mine, step_run.c.status.in_(["running", "pending"]))
     tx.execute(statement.values(status="failed", error=error, ended=tx.now))
 
 

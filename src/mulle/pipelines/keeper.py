@@ -26,13 +26,16 @@ class Keeper:
     out before anything more is recorded of it.
     """
 
-    def __init__(self, catalog: Catalog, run: str, on_cancel: Callable[[], None]) -> None:
-        """`on_cancel` is called in the keeper's thread, again at each look until the run is over."""
+    def __init__(self, catalog: Catalog, run: str, on_cancel: Callable[[], None], *, leased: bool = True) -> None:
+        """`on_cancel` is called in the keeper's thread, again at each look until the run is over.
+
+        A run that several processes drive, a step each, has no lease: it goes on when one of them fails.
+        """
         self._catalog = catalog
         self._run = run
         self._on_cancel = on_cancel
         self._stop = threading.Event()
-        self._beat_at = time.monotonic()
+        self._beat_at = time.monotonic() if leased else float("inf")
         self._lost = False
         self.cancelled = False
         self._thread = threading.Thread(target=self._keep, name=f"keeper-{run[:8]}", daemon=True)

@@ -33,6 +33,7 @@ class ProcessPool:
     def __init__(self, place: Place, workers: int, *, hung_seconds: float = HUNG_SECONDS) -> None:
         """`workers` cores may be kept busy; a worker that shows no life for `hung_seconds` is killed."""
         self.capacity = max(1, workers)
+        self.ahead = 0
         self._hung_seconds = hung_seconds
         self._place = place
         self._threads = ThreadPoolExecutor(self.capacity, thread_name_prefix="mulle-pool")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mulle.pipelines import journal, memo
+from mulle.pipelines import journal, memo, pinning
 from mulle.pipelines.describing import plain, returned, told
 from mulle.pipelines.model import Ending, Progress, RunResult, StepResult
 from mulle.pipelines.task import PRUNED
@@ -35,8 +35,17 @@ class GivenUpError(Exception):
 class Record:
     """The record of one run; `steps` are its steps by name, and change while it goes on."""
 
-    def __init__(self, plan: Plan, steps: Mapping[str, Ongoing], catalog: Catalog, known: memo.Memo) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        steps: Mapping[str, Ongoing],
+        catalog: Catalog,
+        known: memo.Memo,
+        part: pinning.Part | None = None,
+    ) -> None:
+        """Of a `part`, only its own steps are told of."""
         self.run = ""
+        self._part = part
         self.versions: list[str] = []
         """The model versions that it registered."""
         self.tell: Callable[[Progress], None] | None = None
@@ -66,9 +75,14 @@ class Record:
         self._lines.clear()
 
     def begin(self, tx: Tx) -> None:
-        """Make the run, with all its steps."""
+        """Make the run, with all its steps; or join the one that this is a part of."""
+        self.run = self._create(tx) if self._part is None else pinning.join(tx, self._part)
+        for step in self._steps.values():
+            step.row = msgspec.structs.replace(step.row, run=self.run)
+
+    def _create(self, tx: Tx) -> str:
         plan = self._plan
-        self.run = runs.create(
+        run = runs.create(
             tx,
             kind="pipeline",
             pipeline=plan.graph.pipeline,
@@ -78,9 +92,8 @@ class Record:
             project_version=plan.project_version,
             beat=time.monotonic(),
         )
-        journal.write_graph(tx, self.run, plan.graph)
-        for step in self._steps.values():
-            step.row = msgspec.structs.replace(step.row, run=self.run)
+        journal.write_graph(tx, run, plan.graph)
+        return run
 
     def write(self, step: Ongoing, reads: Sequence[tuple[str, str]] = (), uses: Sequence[str] = ()) -> None:
         """Record the state of a step, when the transaction ends."""
@@ -103,7 +116,11 @@ class Record:
         """End the run in the catalog."""
         with self.transaction() as (tx, _):
             self._draw(tx)
-            runs.finish(tx, self.run, status, error)
+            if self._part is None:
+                runs.finish(tx, self.run, status, error)
+        if self._part is not None:  # what this transaction wrote counts
+            with self.transaction() as (tx, _):
+                pinning.leave(tx, self._part, list(self._steps), error)
 
     def abort(self, status: Ending, error: str) -> None:
         """End the run and what it still computed in the catalog; a transaction that came to nothing is forgotten."""
@@ -111,7 +128,8 @@ class Record:
         with self.transaction() as (tx, known):
             for step in self._steps.values():
                 memo.release(known, step.row.key, step.row.id)
-            journal.abandon(tx, self.run, error)
+            mine = None if self._part is None else [step.row.id for step in self._mine()]
+            journal.abandon(tx, self.run, error, mine)
             runs.finish(tx, self.run, status, error)
 
     def result(
@@ -122,7 +140,7 @@ class Record:
         failure: tuple[Ongoing, Failure] | None,
     ) -> RunResult:
         """How it went."""
-        steps = self._in_order()
+        steps = self._mine()
         rows = [step.row for step in steps]
         return RunResult(
             id=self.run,
@@ -130,7 +148,7 @@ class Record:
             steps_executed=sum(row.status == "executed" for row in rows),
             steps_cached=sum(row.status == "cached" for row in rows),
             steps=[_step_result(step) for step in steps],
-            outputs=returned(self._plan.graph.returned, outputs) if status == "succeeded" else {},
+            outputs=returned(self._plan.graph.returned, outputs) if status == "succeeded" and not self._part else {},
             model_versions=self.versions,
             cpu_seconds=sum(row.cpu_seconds for row in rows),
             as_of=self._plan.as_of,
@@ -141,6 +159,14 @@ class Record:
 
     def _in_order(self) -> list[Ongoing]:
         return sorted(self._steps.values(), key=lambda step: step.place)
+
+    def _mine(self) -> list[Ongoing]:
+        """The steps that this is the record of: not those of other parts, nor those that were done before."""
+        part = self._part
+        found = self._in_order()
+        return [
+            step for step in found if part is None or (part.means(step.node.name) and step.node.name not in part.done)
+        ]
 
     def _draw(self, tx: Tx) -> None:
         if self._grown:

@@ -77,3 +77,16 @@ flight = Table(
     Column("process", Json, nullable=False),
 )
 """Who computes a key now, so that nobody else begins it; of no meaning once that process is gone."""
+
+run_pin = Table(
+    "run_pin",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("pipeline", Text, nullable=False),
+    Column("params", Json, nullable=False),
+    Column("as_of", Instant),
+    Column("heads", Json, nullable=False),
+    Column("project_version", Text, nullable=False),
+)
+"""What a run that is driven from outside, one step a process, was fixed to when its first step began."""

@@ -20,7 +20,9 @@ NEEDING = {
     "features": ["list", "show", "check", "materialize"],
     "deployments": ["deploy"],
     "monitors": ["list", "status"],
+    "exports": ["pipeline", "step"],
     "triggers": ["list", "fire"],
+    "backfills": ["plan", "run"],
     "backtests": ["run"],
 }
 """By plane, the verbs that need definitions, call the project's functions or load models; the catalog has the rest."""

@@ -40,8 +40,21 @@ def create(
     as_of: datetime | None = None,
     project_version: str = "",
     beat: float = 0.0,
+    process: Process | None = None,
 ) -> str:
-    """Begin a run that this process drives; its id. `beat` is `time.monotonic()` where the run has a lease."""
+    """Begin a run; its id.
+
+    Args:
+        tx: the transaction.
+        kind: whether it is of a pipeline.
+        pipeline: which.
+        experiment: what it belongs to; the pipeline by default.
+        params: its parameters.
+        as_of: the instant as of which it reads.
+        project_version: the code's version.
+        beat: `time.monotonic()` where the run has a lease.
+        process: what drives it; this process by default.
+    """
     acting = current()
     run_id = tx.new_id()
     row = {
@@ -60,7 +73,7 @@ def create(
         "reason": acting.reason,
         "cause": acting.cause,
         "error": "",
-        "process": this_process(),
+        "process": process or this_process(),
         "beat": beat,
         "cancel_requested": False,
     }
@@ -115,6 +128,13 @@ def beat(tx: Tx, run_id: str) -> bool:
     return tx.execute(mine.values(beat=time.monotonic())).rowcount > 0
 
 
+def succeeded(tx: Tx, pipeline: str) -> list[tuple[str, dict[str, Any], datetime | None, str]]:
+    """The runs of a pipeline that succeeded, the oldest first: its name, their parameters, instant and id."""
+    columns = (run.c.params, run.c.as_of, run.c.id)
+    chosen = select(*columns).where(run.c.pipeline == pipeline, run.c.status == "succeeded").order_by(run.c.id)
+    return [(pipeline, row.params, row.as_of, row.id) for row in tx.all(chosen)]
+
+
 def lost(tx: Tx) -> dict[str, str]:
     """Runs that are said to be running, but whose process is gone, or hangs: id → what became of it."""
     found = {}
@@ -125,6 +145,12 @@ def lost(tx: Tx) -> dict[str, str]:
         elif row.beat and hangs(process, row.beat):
             found[row.id] = HUNG
     return found
+
+
+def reopen(tx: Tx, run_id: str) -> None:
+    """Let a run that failed go on: whoever drives it tries a step again."""
+    ended = {"status": "running", "ended": None, "error": ""}
+    tx.execute(update(run).where(run.c.id == run_id, run.c.status == "failed").values(ended))
 
 
 def request_cancel(tx: Tx, run_id: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from mulle.access import Signer
 from mulle.catalog import Catalog
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mulle.data.model import Version
     from mulle.data.remotes import Remotes
     from mulle.data.service import DataService
+    from mulle.delivery.backfill.service import BackfillService
     from mulle.delivery.backtest.model import BacktestReport
     from mulle.delivery.backtest.service import BacktestService, Policies
     from mulle.delivery.backtest.service import Progress as Tell
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from mulle.delivery.triggers import TriggerService
     from mulle.features.service import FeatureService
     from mulle.monitoring.service import Monitoring
-    from mulle.pipelines import Controller
+    from mulle.pipelines import Controller, Pipeline
     from mulle.pipelines.executor import Executor
+    from mulle.pipelines.exports import ExportService, PartDone
     from mulle.pipelines.model import Progress, RunResult
     from mulle.pipelines.service import RunService
     from mulle.pipelines.values import Shelf
@@ -222,11 +224,25 @@ class Workspace:
         )
 
     @cached_property
+    def exports(self) -> ExportService:
+        """Pipelines for other workflow engines."""
+        from mulle.pipelines.exports import ExportService
+
+        return ExportService(self.settings.root, self._pipeline, lambda: self._ready)
+
+    @cached_property
     def triggers(self) -> TriggerService:
         """What starts pipelines."""
         from mulle.delivery.triggers import TriggerService
 
         return TriggerService(self.catalog, self._defined("trigger")(), list(self._defined("pipeline")()))
+
+    @cached_property
+    def backfills(self) -> BackfillService:
+        """Runs for the windows of a range."""
+        from mulle.delivery.backfill.service import BackfillService
+
+        return BackfillService(self.catalog, self.data, self.run, self._pipeline)
 
     @cached_property
     def rollouts(self) -> RolloutService:
@@ -273,8 +289,8 @@ class Workspace:
     def services(self) -> dict[str, Any]:
         """Every service by the name of its plane: what HTTP and its clients derive their routes from."""
         names = ["data", "validation", "features", "runs", "models", "deployments", "predictions", "monitors"]
-        names += ["studies", "resources"]
-        names += ["triggers", "rollouts", "backtests", "lineage", "audit"]
+        names += ["studies", "exports", "resources"]
+        names += ["triggers", "backfills", "rollouts", "backtests", "lineage", "audit"]
         return {service.plane: service for service in (getattr(self, name) for name in names)}
 
     def run(
@@ -302,8 +318,7 @@ class Workspace:
             UsageError: a parameter or the executor is not as it must be.
         """
         chosen = self.project.one_pipeline(pipeline)
-        self.take_first_versions()
-        return self._controller.run(
+        return self._ready.run(
             chosen,
             params,
             as_of=None if as_of is None else instant(as_of),
@@ -347,6 +362,37 @@ class Workspace:
         definition = tuning.definition(self, pipeline, space, study, settings)
         chosen = self._executor(executor or self.settings.executor)
         return tuning.tune(self, definition, self._controller, chosen, on_change)
+
+    def step(
+        self,
+        pipeline: str,
+        step: str,
+        key: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        as_of: datetime | str | None = None,
+        executor: str | None = None,
+    ) -> PartDone:
+        """Do exactly one step of the run of a key, which something else drives; see `Controller.step`."""
+        from mulle.pipelines.exports import done
+
+        named = self.project.one_pipeline(pipeline)
+        chosen = None if executor is None else self._executor(executor)
+        at = None if as_of is None else instant(as_of)
+        return done(self._ready, named, step, key, params or {}, as_of=at, executor=chosen)
+
+    def items(
+        self,
+        pipeline: str,
+        step: str,
+        key: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        as_of: datetime | str | None = None,
+    ) -> list[str]:
+        """The steps that a step's name means in the run of a key; see `Controller.items`."""
+        named = self.project.one_pipeline(pipeline)
+        return self._ready.items(named, step, key, params, as_of=None if as_of is None else instant(as_of))
 
     def collect(self, dataset: str = "", until: datetime | str | None = None) -> list[Version]:
         """Take in what the sources have: of one dataset, or of all that have a source; up to now by default."""
@@ -473,6 +519,15 @@ class Workspace:
             data=self.data,
             resources=self.settings.resources,
         )
+
+    def _pipeline(self, name: str) -> Pipeline[..., Any]:
+        return cast("Pipeline[..., Any]", self.project.one_pipeline(name))
+
+    @property
+    def _ready(self) -> Controller:
+        """The controller, when every dataset with a source has a version."""
+        self.take_first_versions()
+        return self._controller
 
     def _live(self) -> Sequence[tuple[str, str]]:
         """The deployments that answer now, each with the revisions that have a share of its traffic."""

@@ -29,6 +29,44 @@ def upgrade() -> None:
     )
     op.create_index("alert_deployment", "alert", ["deployment", "watch", "at"], unique=False)
     op.create_table(
+        "backfill",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=True),
+        sa.Column("end", sa.BigInteger(), nullable=True),
+        sa.Column("every", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Text(), nullable=False),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("jobs", sa.Integer(), nullable=False),
+        sa.Column("again", sa.Boolean(), nullable=False),
+        sa.Column("newest_first", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("cancel_requested", sa.Boolean(), nullable=False),
+        sa.Column("process", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("backfill_pipeline", "backfill", ["pipeline"], unique=False)
+    op.create_table(
+        "backfill_window",
+        sa.Column("backfill", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=True),
+        sa.Column("end", sa.BigInteger(), nullable=True),
+        sa.Column("partition", sa.Text(), nullable=False),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("backfill", "number"),
+    )
+    op.create_index("backfill_window_identity", "backfill_window", ["identity", "status"], unique=False)
+    op.create_table(
         "backtest",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -411,6 +449,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner", "key"),
     )
     op.create_table(
+        "run_pin",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.BigInteger(), nullable=True),
+        sa.Column("heads", sa.Text(), nullable=False),
+        sa.Column("project_version", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_table(
         "source_cursor",
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=True),
@@ -607,6 +656,7 @@ def downgrade() -> None:
     op.drop_table("source_state")
     op.drop_table("source_piece")
     op.drop_table("source_cursor")
+    op.drop_table("run_pin")
     op.drop_table("run_param")
     op.drop_table("run_owner")
     op.drop_table("run_graph")
@@ -657,6 +707,10 @@ def downgrade() -> None:
     op.drop_table("content_alias")
     op.drop_table("branch")
     op.drop_table("backtest")
+    op.drop_index("backfill_window_identity", table_name="backfill_window")
+    op.drop_table("backfill_window")
+    op.drop_index("backfill_pipeline", table_name="backfill")
+    op.drop_table("backfill")
     op.drop_index("alert_deployment", table_name="alert")
     op.drop_table("alert")
     # ### end Alembic commands ###

@@ -1,0 +1,94 @@
+"""What runs on a node of the cluster: a pool of workers as on one machine, and the outcomes that wait to be fetched."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import Future
+from functools import partial
+
+import msgspec
+
+from mulle.pipelines.pool import ProcessPool
+from mulle.pipelines.task import Outcome, Task
+from mulle.pipelines.worker import Place
+
+_TICK_SECONDS = 0.2
+
+
+class Node:
+    """The actor. Its methods are called from several threads.
+
+    Who uses it says so by calling `harvest` again and again. A node that nobody has called for `patience` seconds is
+    cut off, or its user is gone: its tasks are moved elsewhere by then, so it ends them, and itself.
+    """
+
+    def __init__(self, workers: int, patience: float) -> None:
+        self._workers = workers
+        self._patience = patience
+        self._pools: dict[str, ProcessPool] = {}
+        self._running: dict[str, str] = {}
+        """Step run → the place whose pool performs it."""
+        self._done: list[bytes] = []
+        self._changed = threading.Condition()
+        self._heard = time.monotonic()
+        threading.Thread(target=self._watch, name="mulle-lease", daemon=True).start()
+
+    def begin(self, place: str, tasks: list[bytes]) -> None:
+        """Perform tasks of the project and workspace at a place, given as JSON."""
+        with self._changed:
+            self._heard = time.monotonic()
+            if place not in self._pools:
+                self._pools[place] = ProcessPool(msgspec.json.decode(place, type=Place), self._workers)
+            pool = self._pools[place]
+        for data in tasks:
+            task = msgspec.msgpack.decode(data, type=Task)
+            with self._changed:
+                self._running[task.step_run] = place
+            pool.submit(task, None).add_done_callback(partial(self._keep, task.step_run))
+
+    def harvest(self, seconds: float) -> list[bytes]:
+        """The outcomes since the last call; waits for one up to so long, and answers in any case: a sign of life."""
+        with self._changed:
+            self._heard = time.monotonic()
+            self._changed.wait_for(lambda: self._done, seconds)
+            found, self._done = self._done, []
+            return found
+
+    def cancel(self, step_run: str) -> None:
+        """End a task soon."""
+        with self._changed:
+            pool = self._pools.get(self._running.get(step_run, ""))
+        if pool is not None:
+            pool.cancel(step_run)
+
+    def preempt(self, step_run: str) -> None:
+        """End a task soon, to be begun anew later."""
+        with self._changed:
+            pool = self._pools.get(self._running.get(step_run, ""))
+        if pool is not None:
+            pool.preempt(step_run)
+
+    def release(self, place: str) -> None:
+        """End the workers of a place."""
+        with self._changed:
+            pool = self._pools.pop(place, None)
+        if pool is not None:
+            pool.close()
+
+    def _keep(self, step_run: str, future: Future[Outcome]) -> None:
+        with self._changed:
+            self._running.pop(step_run, None)
+            if not future.cancelled():
+                self._done.append(msgspec.msgpack.encode(future.result()))
+            self._changed.notify_all()
+
+    def _watch(self) -> None:
+        while time.monotonic() - self._heard < self._patience:
+            time.sleep(_TICK_SECONDS)
+        with self._changed:
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.close()
+        os._exit(0)
