@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -15,13 +15,22 @@ if TYPE_CHECKING:
 
 def encode(table: pl.DataFrame) -> bytes:
     """The table as an uncompressed Arrow IPC file of one record batch."""
-    arrow = table.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    arrays = [_canonical(_whole(column)) for column in arrow.columns]
-    batch = pa.RecordBatch.from_arrays(arrays, schema=arrow.schema)
     buffer = io.BytesIO()
-    with pa.ipc.new_file(buffer, arrow.schema) as writer:
-        writer.write_batch(batch)
+    write(canonical(table), buffer)
     return buffer.getvalue()
+
+
+def canonical(table: pl.DataFrame) -> pa.RecordBatch:
+    """The table as one record batch, with nothing in its buffers but its values; numbers are not copied."""
+    arrow = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+    arrays = [_canonical(_whole(column)) for column in arrow.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=arrow.schema)
+
+
+def write(batch: pa.RecordBatch, sink: Any) -> None:
+    """Write a record batch as an uncompressed Arrow IPC file, to whatever has `write`."""
+    with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), batch.schema) as writer:
+        writer.write_batch(batch)
 
 
 def decode(path: Path) -> pl.DataFrame:

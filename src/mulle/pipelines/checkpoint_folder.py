@@ -7,7 +7,7 @@ however large it is, and what both have in common is written once.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ from mulle.hashing import digest_bytes
 from mulle.store.files import Files, explained, replace
 from mulle.store.loose import LooseObjects
 from mulle.store.port import Damage
+from mulle.store.pouring import Sink
 from mulle.types import Digest
 
 
@@ -69,6 +70,13 @@ class CheckpointFolder:
             self._loose.put(data, digest)
         self._needed.add(digest)
         return digest
+
+    def put_written(self, write: Callable[[Sink], None]) -> tuple[Digest, int]:
+        """Keep a large object as `write` writes it, piece by piece; its digest and length."""
+        with explained("writing a checkpoint", self.root):
+            digest, size = self._loose.put_written(write)
+        self._needed.add(digest)
+        return digest, size
 
     def put_file(self, path: Path) -> Digest:
         with explained(f"keeping {path} in a checkpoint", self.root):

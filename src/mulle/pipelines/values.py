@@ -24,6 +24,8 @@ from mulle.types import Digest
 
 _SCALARS = (bool, int, float, str, bytes, type(None))
 _LARGEST = 1 << 63
+_LARGE = 4 << 20
+"""A table or array of so many bytes is written as it is made."""
 _TREES = {"model", "file", "folder"}
 _LOOKED_AT = 100
 
@@ -85,6 +87,17 @@ def _object(name: str, data: bytes, shelf: Shelf, code: list[str] | None = None,
     return ValueRef(name, shelf.store.put(data), len(data), code or [], seal)
 
 
+def _written(name: str, size: int, write: Callable[[Any], None], shelf: Shelf) -> ValueRef:
+    """Keep what `write` writes, some `size` bytes; a large value goes to the disk without being held a second time."""
+    pour: Callable[..., tuple[Digest, int]] | None = getattr(shelf.store, "put_written", None)
+    if size < _LARGE or pour is None:
+        buffer = io.BytesIO()
+        write(buffer)
+        return _object(name, buffer.getvalue(), shelf)
+    digest, length = pour(write)
+    return ValueRef(name, digest, length)
+
+
 def _digest(ref: ValueRef) -> Digest:
     return Digest(ref.digest)
 
@@ -124,7 +137,8 @@ def _decode_plain(ref: ValueRef, shelf: Shelf) -> Any:
 def _encode_table(value: Any, shelf: Shelf) -> ValueRef:
     from mulle.pipelines import arrow  # noqa: PLC0415 - start-up time: pyarrow
 
-    return _object("arrow", arrow.encode(value), shelf)
+    table = arrow.canonical(value)
+    return _written("arrow", table.get_total_buffer_size(), lambda sink: arrow.write(table, sink), shelf)
 
 
 def _decode_table(ref: ValueRef, shelf: Shelf) -> Any:
@@ -140,9 +154,8 @@ def _is_array(value: Any) -> bool:
 def _encode_array(value: Any, shelf: Shelf) -> ValueRef:
     import numpy as np  # noqa: PLC0415 - start-up time
 
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(value) if value.ndim else value, allow_pickle=False)
-    return _object("numpy", buffer.getvalue(), shelf)
+    array = np.ascontiguousarray(value) if value.ndim else value
+    return _written("numpy", array.nbytes, lambda sink: np.save(sink, array, allow_pickle=False), shelf)
 
 
 def _decode_array(ref: ValueRef, shelf: Shelf) -> Any:

@@ -22,6 +22,7 @@ from mulle.store.index import PackIndex
 from mulle.store.leases import Lease, lease_of, let_go
 from mulle.store.loose import LooseObjects, damaged
 from mulle.store.port import Damage
+from mulle.store.pouring import Sink
 from mulle.store.recipes import LEAST, Recipes
 from mulle.store.sealed import Location
 from mulle.store.sweep import WASTE, Parts, Swept, sweep
@@ -144,6 +145,12 @@ class LocalStore:
             self._writer.append(raw, data)
         elif location.pack != self._writer.name and self._index.is_open(location.pack):
             self._borrowed.add(location.pack)  # another writer's, perhaps not yet safe: our flush makes it so
+
+    def put_written(self, write: Callable[[Sink], None]) -> tuple[Digest, int]:
+        """Keep a large object as `write` writes it, piece by piece; its digest and length."""
+        self._mine()
+        with explained("writing an object", self.root):
+            return self._loose.put_written(write)
 
     def put_many(self, objects: Sequence[bytes]) -> list[Digest]:
         """Keep several objects, as `put` does each, with fewer writes and questions; give their names in order."""

@@ -16,6 +16,7 @@ from mulle.errors import StoreError
 from mulle.hashing import Hasher, digest_bytes, digest_file, digest_stream, is_digest
 from mulle.hashing.content import CHUNK
 from mulle.store.files import Files, write_all
+from mulle.store.pouring import Sink
 from mulle.types import Digest
 
 _CLONE = 0x40049409
@@ -81,6 +82,24 @@ class LooseObjects:
         """Keep a file's bytes as they are read now; an intact copy that is there already is left as it is."""
         with path.open("rb", buffering=0) as file:
             return self._write(file)
+
+    def put_written(self, write: Callable[[Sink], None]) -> tuple[Digest, int]:
+        """Keep what `write` writes; its digest and length."""
+        fd, temporary = self.scratch()
+        try:
+            with Sink(fd, self._files) as sink:
+                write(sink)
+                digest = sink.digest()
+            if self._durable:
+                self._files.sync(fd)
+            self.adopt(temporary, digest)
+            self._verified[digest] = _stamp(self.path(digest).stat())
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(fd)
+        return digest, sink.size
 
     def adopt(self, temporary: Path, digest: Digest) -> None:
         """Take a file of ours, already safe from a power cut, as the object of that digest."""
