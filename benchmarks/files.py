@@ -30,12 +30,30 @@ FOLDER = 1000
 READ = """
 import os, sys
 from blake3 import blake3
-root, part, parts = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+root, parts, part = sys.argv[1], int(sys.argv[2]), int(sys.argv[4])
 for name in sorted(os.listdir(root))[part::parts]:
     folder = os.path.join(root, name)
     for file in os.listdir(folder):
         fd = os.open(os.path.join(folder, file), os.O_RDONLY)
         blake3(os.read(fd, 1 << 20)).digest()
+        os.close(fd)
+"""
+LOOK = """
+import os, sys
+for name in os.listdir(sys.argv[1]):
+    with os.scandir(os.path.join(sys.argv[1], name)) as entries:
+        for each in entries:
+            each.stat()
+"""
+WRITE = """
+import os, sys
+root, parts, target, part = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+data = os.urandom(4096)
+for name in sorted(os.listdir(root))[part::parts]:
+    os.makedirs(os.path.join(target, name))
+    for file in os.listdir(os.path.join(root, name)):
+        fd = os.open(os.path.join(target, name, file), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        os.write(fd, data)
         os.close(fd)
 """
 COPY = """
@@ -176,15 +194,18 @@ def dvc_round(world: World, costs: Costs, seed: int) -> None:
 
 
 def limits(world: World, costs: Costs) -> None:
-    """What reading and hashing the same files costs, in two processes."""
-    world.settle()
-    before, start = os.times(), time.perf_counter()
-    running = [subprocess.Popen([sys.executable, "-c", READ, world.root / "files", str(at), "2"]) for at in (0, 1)]
-    if any(each.wait() for each in running):
-        raise RuntimeError("a reader failed")
-    wall, after = time.perf_counter() - start, os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    costs.setdefault("read", []).append(Cost(wall, cpu))
+    """What the machine asks for the least of it: reading and hashing the files, looking at them, writing them."""
+    for name, program, processes in [("read", READ, 2), ("look", LOOK, 1), ("write", WRITE, 2)]:
+        world.settle()
+        before, start = os.times(), time.perf_counter()
+        command = [sys.executable, "-c", program, world.root / "files", str(processes), world.root / "written"]
+        running = [subprocess.Popen([*command, str(at)]) for at in range(processes)]
+        if any(each.wait() for each in running):
+            raise RuntimeError(f"what measures the limit of '{name}' failed")
+        wall, after = time.perf_counter() - start, os.times()
+        cpu = after.children_user + after.children_system - before.children_user - before.children_system
+        costs.setdefault(name, []).append(Cost(wall, cpu))
+        shutil.rmtree(world.root / "written", ignore_errors=True)
 
 
 def middle(found: list[Cost], of: Callable[[Cost], float]) -> float:
@@ -236,6 +257,10 @@ def small_files(world: World, rounds: int) -> list[Figure]:
     found += [
         figure(f"{where}: {step}", ours[step], theirs[step], "DVC 3.67.1", share, note=memory)
         for step, share in zip(STEPS, shares, strict=True)
+    ]
+    found += [
+        figure(f"{where}: {STEPS[1]}", ours[STEPS[1]], physical["look"], "scandir and stat in Python", 3.0),
+        figure(f"{where}: {STEPS[5]}", ours[STEPS[5]], physical["write"], "writing the same files, 2 processes", 1.5),
     ]
     found.append(figure(f"{where}: {COMMIT}", ours[COMMIT], theirs[STEPS[0]], "dvc add", 1.0))
     print(memory)
