@@ -19,6 +19,7 @@ from mulle.access import Signer
 from mulle.catalog import Catalog
 from mulle.clock import Clock, ClockIds, SystemClock
 from mulle.config import Settings
+from mulle.config.resources import Resources
 from mulle.data.service import DataService
 from mulle.pipelines import Controller
 from mulle.pipelines.executor import Executor
@@ -33,7 +34,14 @@ from mulle.workspace.project import Project, load
 class Site:
     """A project with a workspace, opened."""
 
-    def __init__(self, root: Path, kind: str = "in-process", workers: int = 2, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        kind: str = "in-process",
+        workers: int = 2,
+        clock: Clock | None = None,
+        resources: Resources | None = None,
+    ) -> None:
         self.root = root
         self.workspace = root / ".mulle"
         self.workspace.mkdir(exist_ok=True)
@@ -57,6 +65,7 @@ class Site:
             project=self.project,
             executor=self.executor,
             data=self.data,
+            resources=resources,
         )
 
     def _executor(self, kind: str, workers: int) -> Executor:
@@ -74,8 +83,14 @@ class Site:
 
 
 @contextmanager
-def opened(root: Path, kind: str = "in-process", workers: int = 2, clock: Clock | None = None) -> Iterator[Site]:
-    site = Site(root, kind, workers, clock)
+def opened(
+    root: Path,
+    kind: str = "in-process",
+    workers: int = 2,
+    clock: Clock | None = None,
+    resources: Resources | None = None,
+) -> Iterator[Site]:
+    site = Site(root, kind, workers, clock, resources)
     try:
         yield site
     finally:

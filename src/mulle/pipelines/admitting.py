@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mulle.pipelines import memo
 from mulle.pipelines.model import Options
 from mulle.resources.admission import Admission, Ask, Used
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from mulle.pipelines.executor import Executor
     from mulle.pipelines.graph import Node
     from mulle.pipelines.plan import Ongoing
-    from mulle.pipelines.task import Outcome
+    from mulle.pipelines.task import Outcome, Task
 
 LOOK_SECONDS = 0.05
 """How often whoever waits for room looks whether another process gave it."""
@@ -80,6 +82,15 @@ class Gate:
         if not asked:
             self._admission.withdraw(known, step.row.id)
         return begins
+
+    def task(self, step: Ongoing, task: Task) -> Task:
+        """The task with what its step was granted."""
+        grant = step.grant
+        if grant is None:
+            return task
+        gang = 1 if step.node.step is None else step.node.step.options.gang
+        given = {"cpus": max(1, int(grant.cpus)), "memory": grant.memory, "gang": gang, "cores": grant.cores}
+        return msgspec.structs.replace(task, visible=self._admission.visible(grant, gang), **given)
 
     def withdraw(self, known: Tx, step: Ongoing) -> None:
         """The step is not to be executed after all."""

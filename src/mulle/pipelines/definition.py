@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +14,10 @@ from mulle.errors import PipelineError, UsageError, unknown
 from mulle.pipelines.conversion import converted
 from mulle.pipelines.model import Options
 from mulle.pipelines.outputs import Outputs, outputs_of
-from mulle.types import duration
+from mulle.types import duration, size
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
 class Step(Generic[P, R]):
@@ -201,6 +198,8 @@ def step(
     files: Sequence[str] = (),
     env: str = "",
     image: str = "",
+    gpus: float = 0.0,
+    gang: int = 1,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(
     function: Callable[P, R] | None = None,
@@ -215,13 +214,15 @@ def step(
     files: Sequence[str] = (),
     env: str = "",
     image: str = "",
+    gpus: float = 0.0,
+    gang: int = 1,
 ) -> Step[P, R] | Callable[[Callable[P, R]], Step[P, R]]:
     """Make a function a step.
 
     Args:
         function: the function, when the decorator is used without arguments.
         cpus: cores that it may keep busy; the numeric libraries are held to them.
-        memory: what it may use, as "2GiB".
+        memory: what it may use, as "2GiB": it waits until there is so much, and is ended when it holds more.
         timeout: how long it may take, as "10m".
         retries: how often it is tried again after a failure.
         backoff: the longest pause before the first retry; it doubles with each, up to a minute. Half of it is drawn.
@@ -231,6 +232,9 @@ def step(
             another content of one it runs again.
         env: a lock file below the project's root: the step runs in an environment of its own, with what the file lists.
         image: an OCI image: the step runs in a container of it.
+        gpus: GPUs that it is given, also a part of one, as 0.5; CUDA_VISIBLE_DEVICES names them.
+        gang: in how many processes it runs at once, each with `cpus`, `memory` and `gpus`: all begin together. RANK and
+            WORLD_SIZE tell them apart, as with torchrun; what rank 0 returns is the step's output.
     """
     asked = options(
         cpus=cpus,
@@ -243,6 +247,8 @@ def step(
         files=files,
         env=env,
         image=image,
+        gpus=gpus,
+        gang=gang,
     )
     if function is not None:
         return Step(function, asked)
@@ -261,6 +267,8 @@ def options(
     files: Sequence[str],
     env: str = "",
     image: str = "",
+    gpus: float = 0.0,
+    gang: int = 1,
 ) -> Options:
     """What a step asks for, read from what the user wrote.
 
@@ -269,7 +277,7 @@ def options(
     """
     return Options(
         cpus=max(1, cpus),
-        memory=_size(memory),
+        memory=0 if memory is None else size(memory),
         timeout=0.0 if timeout is None else duration(timeout).total_seconds(),
         retries=max(0, retries),
         cache=cache,
@@ -278,6 +286,8 @@ def options(
         files=_names("files", files),
         env=env,
         image=image,
+        gpus=max(0.0, gpus),
+        gang=max(1, gang),
     )
 
 
@@ -309,16 +319,3 @@ def _names(option: str, given: Sequence[str]) -> tuple[str, ...]:
             f"@mulle.step({option}=…) takes a list", cause=f"it was given '{given}'", cure=f'{option}=["{given}"]'
         )
     return tuple(dict.fromkeys(given))
-
-
-def _size(memory: str | int | None) -> int:
-    if memory is None or isinstance(memory, int):
-        return memory or 0
-    match = _SIZE.fullmatch(memory)
-    if match is None or match[2] not in _UNITS:
-        raise UsageError(
-            f"'{memory}' is not an amount of memory",
-            cause="a number and a unit are needed",
-            cure='write for example "2GiB"',
-        )
-    return int(float(match[1]) * _UNITS[match[2]])

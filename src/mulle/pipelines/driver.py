@@ -262,7 +262,7 @@ class Driver:
         self._record.report(self._over_count)
         for step in steps:
             function = None if step.node.step is None else step.node.step.function
-            task = self._identities.task(step, elsewhere=self._executor.elsewhere)
+            task = self._gate.task(step, self._identities.task(step, elsewhere=self._executor.elsewhere))
             self._running[self._executor.submit(task, function)] = step
 
     def _finished(self) -> list[tuple[Ongoing, Outcome]]:

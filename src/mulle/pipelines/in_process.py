@@ -55,7 +55,7 @@ class InProcess:
         self._bench = Bench(shelf, clock, workspace / "logs", self._spool, definitions)
 
     def submit(self, task: Task, function: Callable[..., Any] | None) -> Future[Outcome]:
-        if task.env or task.image:
+        if task.env or task.image or task.gang > 1:
             return self._elsewhere().submit(task, None)
         future: Future[Outcome] = Future()
         with self._lock, captured(self._bench.logs / f"{task.step_run}.log") as log:
@@ -109,7 +109,7 @@ class InProcess:
         if self._away is None:
             if self._make_away is None:
                 raise PipelineError(
-                    "a step with an environment or image of its own needs a worker process",
+                    "a step with an environment or image of its own, or in several processes, needs worker processes",
                     cause="this executor has none",
                     cure="mulle run --executor process",
                 )

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from mulle.resources import threads
+
 if TYPE_CHECKING:
     from mulle.pipelines.worker import Place
-
-_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
 
 class Kind(NamedTuple):
@@ -18,6 +18,8 @@ class Kind(NamedTuple):
     cpus: int
     env: str = ""
     image: str = ""
+    visible: str | None = None
+    """The GPUs that it sees, as CUDA_VISIBLE_DEVICES names them; None: as this process sees them."""
 
 
 def command(kind: Kind, place: Place) -> list[str]:
@@ -34,7 +36,9 @@ def command(kind: Kind, place: Place) -> list[str]:
     return [sys.executable, "-P", "-m", "mulle.pipelines.worker"]
 
 
-def environment(cpus: int) -> dict[str, str]:
-    """The environment variables that hold the numeric libraries to so many cores, and hashes to one order."""
-    limits = {f"{name}_NUM_THREADS": str(cpus) for name in _THREADS}
-    return {**limits, "POLARS_MAX_THREADS": str(cpus), "PYTHONHASHSEED": "0"}
+def environment(kind: Kind) -> dict[str, str]:
+    """The environment variables that hold a worker to its cores and GPUs, and hashes to one order."""
+    found = {**threads.environment(kind.cpus), "PYTHONHASHSEED": "0"}
+    if kind.visible is not None:
+        found |= {"CUDA_VISIBLE_DEVICES": kind.visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return found

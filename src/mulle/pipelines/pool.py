@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from mulle.errors import MulleError
-from mulle.pipelines import launching
+from mulle.pipelines import gangs, launching
 from mulle.pipelines.failing import explain
 from mulle.pipelines.in_process import CANCELLED
 from mulle.pipelines.launching import Kind
@@ -63,9 +63,9 @@ class ProcessPool:
             if step_run not in self._under_way:
                 return
             self._cancelled.setdefault(step_run, failure)
-            worker = self._busy.get(step_run)
+            workers = [worker for name, worker in self._busy.items() if _step_run(name) == step_run]
             self._changed.notify_all()
-        if worker is not None:
+        for worker in workers:
             worker.kill()
 
     def close(self) -> None:
@@ -79,16 +79,18 @@ class ProcessPool:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _perform(self, task: Task) -> Outcome:
-        kind = Kind(min(task.cpus, self.capacity), task.env, task.image)
-        memory = min(task.memory, _memory())
-        self._admit(kind.cpus, memory)
+        cpus = min(task.cpus * task.gang, self.capacity)
+        memory = min(task.memory * task.gang, _memory())
+        self._admit(cpus, memory)
         try:
-            return self._on_worker(task, kind)
+            if task.gang > 1:
+                return gangs.perform(task, self._on_worker, lambda: self._stop(task.step_run, CANCELLED))
+            return self._on_worker(task)
         except MulleError as error:  # its environment or image cannot be had
             return Outcome(step_run=task.step_run, failure=explain(error))
         finally:
             with self._changed:
-                self._free += kind.cpus
+                self._free += cpus
                 self._used_memory -= memory
                 self._under_way.discard(task.step_run)
                 self._cancelled.pop(task.step_run, None)
@@ -101,9 +103,11 @@ class ProcessPool:
             self._free -= cpus
             self._used_memory += memory
 
-    def _on_worker(self, task: Task, kind: Kind) -> Outcome:
-        if task.step_run in self._cancelled or self._closed:
-            return Outcome(step_run=task.step_run, failure=self._cancelled.get(task.step_run, CANCELLED))
+    def _on_worker(self, task: Task) -> Outcome:
+        if (stopped := self._stopped(task)) is not None:
+            return stopped
+        visible = task.visible[0] if task.visible else None
+        kind = Kind(min(task.cpus, self.capacity), task.env, task.image, visible)
         command = launching.command(kind, self._place)  # an environment may have to be built for it
         worker = self._worker(kind, command, task.step_run)
         outcome, failure = worker.perform(task)
@@ -115,17 +119,25 @@ class ProcessPool:
                 worker.close()
         if outcome is not None:
             return outcome
-        if task.step_run in self._cancelled or self._closed:
-            return Outcome(step_run=task.step_run, failure=self._cancelled.get(task.step_run, CANCELLED))
+        if (stopped := self._stopped(task)) is not None:
+            return stopped
         assert failure is not None
         return Outcome(step_run=task.step_run, failure=failure)
+
+    def _stopped(self, task: Task) -> Outcome | None:
+        """The outcome of a task that was asked to end; None where it may go on."""
+        failure = self._cancelled.get(_step_run(task.step_run))
+        if failure is None and not self._closed:
+            return None
+        return Outcome(step_run=task.step_run, failure=failure or CANCELLED)
 
     def _worker(self, kind: Kind, command: Sequence[str], step_run: str) -> WorkerProcess:
         with self._changed:
             for worker in [worker for worker in self._idle if not worker.lives()]:
                 self._idle.remove(worker)
                 worker.close()
-            fitting = [worker for worker in self._idle if (worker.cpus, worker.command) == (kind.cpus, command)]
+            wanted = (kind.cpus, kind.visible, command)
+            fitting = [worker for worker in self._idle if (worker.cpus, worker.visible, worker.command) == wanted]
             others = [worker for worker in self._idle if worker not in fitting]
             if fitting:
                 worker = fitting[-1]
@@ -137,6 +149,11 @@ class ProcessPool:
                 worker = WorkerProcess(self._place, kind, command, self._hung_seconds)
             self._busy[step_run] = worker
             return worker
+
+
+def _step_run(name: str) -> str:
+    """The step run that a task belongs to; those of a gang's other processes have a number behind it."""
+    return name.partition(".")[0]
 
 
 @lru_cache(maxsize=1)

@@ -96,6 +96,12 @@ class Task(msgspec.Struct, frozen=True):
     """The lock file of the environment that it runs in, as an absolute path; "" for the pool's own."""
     image: str = ""
     """The image of the container that it runs in; "" for none."""
+    gang: int = 1
+    """In how many processes it runs at once; then the others are those of one of them."""
+    visible: list[str] = []
+    """What CUDA_VISIBLE_DEVICES is in each of its processes; as it is where there is none."""
+    cores: list[int] = []
+    """The cores that it is held to; any where there are none."""
     line: Line | None = None
     """Where a trial's values are told to."""
 

@@ -46,6 +46,8 @@ class Place(msgspec.Struct, frozen=True):
     module: str
     workspace: str
     durable: bool = True
+    cgroup: str = ""
+    """A delegated folder of cgroup v2 in which workers are limited; without it they are watched."""
     behind: float = 0.0
     """Seconds that the workspace's time is behind the machine's."""
     environments: str = ""

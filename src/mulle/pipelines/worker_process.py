@@ -20,10 +20,14 @@ from mulle.pipelines.in_process import timed_out
 from mulle.pipelines.launching import Kind
 from mulle.pipelines.task import Failure, Outcome, Task
 from mulle.pipelines.worker import ALIVE, BEGAN, Frames, Place
+from mulle.resources import limits
+from mulle.resources.cgroups import Cgroup
 
 HUNG_SECONDS = 60.0
 """A worker that says nothing for so long, and uses no processor meanwhile, hangs."""
 _LOOK_SECONDS = 1.0
+_WATCH_SECONDS = 0.1
+"""How often a step that stated its memory is looked at: it may hold more for so long."""
 _USED_SECONDS = 0.01
 _DEATH_SECONDS = 5.0
 _LESS_MEMORY = 'give the step less to hold at once, or say what it needs: @mulle.step(memory="8GiB")'
@@ -33,9 +37,10 @@ class WorkerProcess:
     """One process, the pipes to it, and the pipe that ends its family when this process is gone."""
 
     def __init__(self, place: Place, kind: Kind, command: Sequence[str], hung_seconds: float) -> None:
-        self.cpus = kind.cpus
+        self.cpus, self.visible = kind.cpus, kind.visible
         self.command = command
         self._hung_seconds = hung_seconds
+        self._held = False
         self._logs = Path(place.workspace) / "logs"
         self._mark = os.urandom(8).hex()
         self._kills = out_of_memory_kills()
@@ -48,11 +53,14 @@ class WorkerProcess:
             [*command, told, *map(str, given)],
             pass_fds=given,
             stdin=subprocess.DEVNULL,
-            env=os.environ | launching.environment(kind.cpus) | {family.MARK: self._mark},
+            env=os.environ | launching.environment(kind) | {family.MARK: self._mark},
             start_new_session=True,
         )
         for descriptor in given:
             os.close(descriptor)
+        self._cgroup = Cgroup(Path(place.cgroup), f"mulle-{self._mark}") if place.cgroup else None
+        if self._cgroup is not None:
+            self._cgroup.join(self._process.pid)
         self._frames = Frames(os.fdopen(self._in, "rb", buffering=0), os.fdopen(self._out, "wb"))
 
     def lives(self) -> bool:
@@ -72,34 +80,52 @@ class WorkerProcess:
         if self._life >= 0:
             os.close(self._life)
             self._life = -1
+        if self._cgroup is not None:
+            self._cgroup.remove()
 
     def perform(self, task: Task) -> tuple[Outcome | None, Failure | None]:
         """The outcome; or, when the process had to be killed or died, why there is none."""
         self._kills = out_of_memory_kills()
         try:
             self._frames.send(msgspec.msgpack.encode(task))
-            data = self._answer(task.timeout)
+            self._hold(task)
+            data = self._answer(task.timeout, task.memory)
         except _LateError as late:
             self.kill()
             return None, timed_out(task) if late.timeout else _hung(task, self._hung_seconds)
+        except _LargeError as large:
+            self.kill()
+            return None, too_large(task, large.held)
         except OSError:
             data = None
         if data is None:
             return None, self._death(task)
         return msgspec.msgpack.decode(data, type=Outcome), None
 
-    def _answer(self, timeout: float) -> bytes | None:
+    def _hold(self, task: Task) -> None:
+        """Hold the process to the cores that the task was given; to all of ours where it was given none."""
+        if self._cgroup is not None:
+            self._cgroup.limit(task.cpus, task.memory)
+        if task.cores or self._held:
+            limits.hold_to(self._process.pid, task.cores)
+            self._held = bool(task.cores)
+
+    def _answer(self, timeout: float, memory: int) -> bytes | None:
         """The outcome's bytes; None when the process is gone.
 
         Raises:
             _LateError: the step took too long, or nothing was heard of the process and it used no processor either.
+            _LargeError: its processes hold more than `memory`.
         """
         deadline, heard, used = math.inf, time.monotonic(), -1.0
+        look = _WATCH_SECONDS if memory else _LOOK_SECONDS
         while True:
             now = time.monotonic()
             if now >= deadline:
                 raise _LateError(timeout=True)
-            if select.select([self._in], [], [], min(_LOOK_SECONDS, deadline - now))[0]:
+            if memory:
+                self._watch(memory)
+            if select.select([self._in], [], [], min(look, deadline - now))[0]:
                 data = self._frames.receive()
                 if data not in {BEGAN, ALIVE}:
                     return data
@@ -113,9 +139,16 @@ class WorkerProcess:
             elif time.monotonic() - heard > self._hung_seconds:
                 raise _LateError(timeout=False)
 
+    def _watch(self, memory: int) -> None:
+        held = limits.anonymous_memory([self._process.pid, *family.descendants(self._process.pid)])
+        if held > memory:
+            raise _LargeError(held)
+
     def _death(self, task: Task) -> Failure:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_DEATH_SECONDS)
+        if self._cgroup is not None and self._cgroup.over:
+            return too_large(task, task.memory)
         code = self._process.returncode
         how = f"by {signal.Signals(-code).name}" if code is not None and code < 0 else f"with exit status {code}"
         message, cure = f"its worker process ended {how}", ""
@@ -131,6 +164,20 @@ class _LateError(Exception):
     def __init__(self, *, timeout: bool) -> None:
         super().__init__()
         self.timeout = timeout
+
+
+class _LargeError(Exception):
+    def __init__(self, held: int) -> None:
+        super().__init__()
+        self.held = held
+
+
+def too_large(task: Task, held: int) -> Failure:
+    """The failure of a task whose processes held more memory than it asked for."""
+    message = f"it used {limits.in_words(held)} of memory, and asked for {limits.in_words(task.memory)}"
+    more = math.ceil(held * 1.25 / 2**28) / 4
+    cure = f'give it less to hold at once, or ask for more: @mulle.step(memory="{more:g}GiB")'
+    return Failure("MemoryLimitExceeded", message, f"the step '{task.name}'", message, cure=cure)
 
 
 def _hung(task: Task, seconds: float) -> Failure:

@@ -194,6 +194,20 @@ class Admission:
         """The step runs of a run that are to give way to others."""
         return holdings.yielding(tx, run)
 
+    def visible(self, grant: Grant, gang: int = 1) -> list[str]:
+        """What CUDA_VISIBLE_DEVICES is in each process of a step; nothing to say where no pool has a GPU.
+
+        A step that asked for none sees none.
+        """
+        if not any(pool.devices for pool in self.rules.pools.values()):
+            return []
+        each = sum(grant.devices.values()) / gang
+        if each >= 1:
+            names, count = sorted(grant.devices), round(each)
+            return [",".join(names[rank * count : (rank + 1) * count]) for rank in range(gang)]
+        shared = [device for device, part in sorted(grant.devices.items()) for _ in range(round(part / each))]
+        return shared or [""] * gang
+
     def _enter(self, tx: Tx, state: State, ask: Ask) -> Live:
         claim = self._claim(ask, tx.new_id(), state.now)
         state.join(tx, claim)

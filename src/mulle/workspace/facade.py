@@ -484,7 +484,14 @@ class Workspace:
         settings = self.settings
         behind = settings.behind.total_seconds()
         environments = str(settings.environments or "")
-        return Place(str(settings.root), settings.module, str(self.root), behind=behind, environments=environments)
+        return Place(
+            str(settings.root),
+            settings.module,
+            str(self.root),
+            behind=behind,
+            cgroup=settings.resources.cgroup,
+            environments=environments,
+        )
 
     @cached_property
     def _executors(self) -> dict[str, Executor]:
