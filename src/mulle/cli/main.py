@@ -27,6 +27,7 @@ PLACES = {
     "export": Place(
         "mulle.cli.export:export", "A pipeline for another workflow engine, whose nodes call `mulle step`.", WHEEL
     ),
+    "plan": Place("mulle.cli.plan:plan", "What a run would do, and why: nothing runs.", WHEEL),
     "deploy": Place("mulle.cli.deploy:deploy", "Put a model version behind an endpoint, through its gate.", WHEEL),
     "rollback": Place("mulle.cli.deploy:rollback", "Return a deployment to its former revision.", WHEEL),
     "serve": Place("mulle.cli.serve:serve", "Answer prediction requests over HTTP.", WHEEL),
@@ -41,6 +42,7 @@ PLACES = {
     "runs": Place("mulle.cli.runs:runs", "Runs, their steps, metrics and logs.", LOOK),
     "studies": Place("mulle.cli.studies:studies", "Searches, their trials and what they found out.", LOOK),
     "resources": Place("mulle.cli.resources:resources", "Who uses what of the machine, who waits, what it cost.", LOOK),
+    "pipelines": Place("mulle.cli.pipelines:pipelines", "The project's pipelines and their parameters.", LOOK),
     "models": Place("mulle.cli.models:models", "Models, versions and aliases.", LOOK),
     "predictions": Place("mulle.cli.predictions:predictions", "Answers that were given, with their ids.", LOOK),
     "monitor": Place("mulle.cli.monitor:monitor", "Drift, quality, outliers, staleness and their alerts.", LOOK),

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from mulle.cli import output
+from mulle.cli import output, sweeps
 from mulle.cli.failure import FAILURE
 from mulle.cli.lazy import Command
 from mulle.cli.progress import Progress, progress
@@ -19,11 +19,19 @@ _OVER = ("executed", "cached", "failed")
 
 @click.command(
     cls=Command,
-    verbs=("runs.list", "studies.best"),
-    examples=("mulle run", "mulle run delay --param learning_rate=0.05", "mulle run delay --as-of 2013-06-01 --json"),
+    verbs=("pipelines.run", "pipelines.sweep", "studies.best"),
+    examples=(
+        "mulle run",
+        "mulle run delay --param learning_rate=0.05",
+        "mulle run delay --sweep learning_rate=0.05,0.1 --sweep window=30d,90d",
+        "mulle run delay --as-of 2013-06-01 --json",
+    ),
 )
 @click.argument("pipeline", default="")
 @click.option("--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the pipeline.")
+@click.option(
+    "--sweep", "axes", multiple=True, metavar="NAME=VALUE,VALUE", help="Run once for each value; of several, each pair."
+)
 @click.option("--as-of", default=None, metavar="INSTANT", help="Train as if it were this instant.")
 @click.option("--from-study", default="", metavar="STUDY", help="With the parameters of a study's best trial.")
 @click.option("--executor", type=click.Choice(["in-process", "process"]), default=None, help="Where the steps run.")
@@ -35,6 +43,7 @@ def run(
     *,
     pipeline: str,
     params: tuple[str, ...],
+    axes: tuple[str, ...],
     as_of: str | None,
     from_study: str,
     executor: str | None,
@@ -44,12 +53,15 @@ def run(
 
     A project with one pipeline needs no name. A step whose code, inputs and parameters are those of a former step run
     is not executed again. With --json the last line is the result:
-    {"id", "status", "steps_executed", "steps_cached", "steps": [{"name", "status", "seconds"}]}.
+    {"id", "status", "steps_executed", "steps_cached", "steps": [{"name", "status", "seconds"}]}. With --sweep there
+    is one run for each combination of values; what they share is executed once, and a table tells what came out.
     """
     given = dict(parameter(text) for text in params)
     if from_study:
         question, best = state.ws.studies.show(from_study).question, state.ws.studies.best(from_study)
         pipeline, given = pipeline or question.pipeline, {**question.params, **best.params, **given}
+    if axes:
+        return _sweep(state, pipeline, axes, given, as_of=as_of, executor=executor, as_json=as_json)
     with progress(quiet=as_json) as shown:
         result = state.ws.run(pipeline, given, as_of=as_of, executor=executor, on_progress=_reporter(shown))
     if as_json:
@@ -57,6 +69,20 @@ def run(
     else:
         _show(result)
     return 0 if result.status == "succeeded" else FAILURE
+
+
+def _sweep(
+    state: State, pipeline: str, axes: tuple[str, ...], given: dict[str, Any], *, as_json: bool, **where: str | None
+) -> int:
+    with progress(quiet=as_json) as shown:
+
+        def told(run: Any, done: int, total: int) -> None:
+            values = ", ".join(f"{name}={value}" for name, value in run.values.items())
+            shown.step(f"{run.status} {values}", done, total)
+
+        made = state.ws.sweep(pipeline, dict(map(sweeps.axis, axes)), given, on_run=told, **where)
+    output.emit(made, as_json=as_json, show=sweeps.show)
+    return 0 if all(each.status == "succeeded" for each in made.runs) else FAILURE
 
 
 def parameter(text: str) -> tuple[str, Any]:

@@ -9,6 +9,7 @@ import click
 from mulle.cli import output
 from mulle.cli.lazy import Group
 from mulle.cli.state import State, json_option, limit_option, pass_state, reason_option
+from mulle.cli.sweeps import sweep, sweeps
 
 _LIST = ["id", "kind", "pipeline", "status", "created", "metrics"]
 _SHOW = [
@@ -113,3 +114,7 @@ def cancel(state: State, run: str, as_json: bool) -> None:
     """Ask a running run to end; its process does so within a second."""
     found = state.ws.runs.cancel(run)
     output.emit(found, as_json=as_json, show=lambda _: output.say(f"run {found.id} was asked to end"))
+
+
+runs.add_command(sweeps)
+runs.add_command(sweep)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mulle.features.service import FeatureService
     from mulle.monitoring.service import Monitoring
     from mulle.pipelines.exports import ExportService
+    from mulle.pipelines.pipeline_service import PipelineService
     from mulle.pipelines.service import RunService
     from mulle.predictions.service import Predictions
     from mulle.registry.service import Registry
@@ -29,6 +30,7 @@ SERVICES = {
     "features": "mulle.features.service:FeatureService",
     "runs": "mulle.pipelines.service:RunService",
     "resources": "mulle.resources.service:ResourceService",
+    "pipelines": "mulle.pipelines.pipeline_service:PipelineService",
     "models": "mulle.registry.service:Registry",
     "predictions": "mulle.predictions.service:Predictions",
     "deployments": "mulle.serving.service:Deployments",
@@ -53,6 +55,7 @@ class Planes:
     features: FeatureService
     runs: RunService
     resources: ResourceService
+    pipelines: PipelineService
     models: Registry
     predictions: Predictions
     deployments: Deployments

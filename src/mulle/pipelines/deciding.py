@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mulle.errors import PipelineError
 from mulle.pipelines import values
 from mulle.pipelines.mapping import Unfolded, numbered, over, unfolded
-from mulle.pipelines.promise import Promise, index_of, node_of, promises
+from mulle.pipelines.promise import Promise, index_of, node_of
 
 if TYPE_CHECKING:
     from mulle.pipelines.graph import Guard, Node
@@ -45,8 +45,7 @@ class Decisions:
         """What a choice stands for: the last of its candidates whose guards hold, None where there is none."""
         value: Any = None
         for label, candidate in node.arguments.items():
-            left_out = any(node_of(promise).name in self._skipped for promise in promises(candidate))
-            if not left_out and self._hold(node.choices[label]):
+            if self._hold(node.choices[label]):
                 value = candidate
         return Unfolded([], lambda _: value)
 

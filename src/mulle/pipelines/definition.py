@@ -159,7 +159,7 @@ class Pipeline(Generic[P, R]):
         signature, hints = self.signature, self.hints
         for name in given:
             if name not in signature.parameters:
-                raise unknown("parameter", name, signature.parameters, cure=f"mulle run {self.name} --help")
+                raise unknown("parameter", name, signature.parameters, cure=f"mulle pipelines show {self.name}")
         found: dict[str, Any] = {}
         for name, parameter in signature.parameters.items():
             if name in given:

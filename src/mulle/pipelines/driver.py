@@ -199,13 +199,14 @@ class Driver:
             return
         try:
             skipped = self._decisions.skips(step.node)
+            chosen = None if skipped or step.node.kind != "when" else self._decisions.chosen(step.node)
         except MulleError as error:
             self._fail(known, step, explain(error))
             return
         if skipped:
             self._skip(tx, step)
-        elif step.node.kind == "when":
-            self._unfold(step, self._decisions.chosen(step.node))
+        elif chosen is not None:
+            self._unfold(step, chosen)
         elif step.node.kind in _OUTSIDE:
             heapq.heappush(self._outside, (*step.place, step.node.name))
         elif not self._known(tx, known, step):

@@ -61,8 +61,17 @@ class Node:
                 yield from promises(guard.condition)
 
     def depends(self) -> list[Node]:
-        """The nodes whose outputs this one takes or asks for, each once."""
-        taken = [promise for _, promise in self.inputs()]
+        """The nodes that have to be over before this one goes on, each once.
+
+        One that others come into the place of waits only for what decides which they are.
+        """
+        over = next(iter(self.arguments.values()), None)
+        if self.kind == "when":
+            taken = []
+        elif self.kind in {"map", "reduce"}:
+            taken = [over] if isinstance(over, Promise) else []
+        else:
+            taken = [promise for _, promise in self.inputs()]
         return list(dict.fromkeys([*map(node_of, [*taken, *self.conditions()]), *self.after]))
 
 

@@ -36,7 +36,7 @@ class Identities:
     def identify(self, step: Ongoing) -> None:
         """Find the step's arguments and from them its memo key. All that it takes has to be there."""
         node, plan = step.node, self._plan
-        if node.kind == "effect":
+        if node.kind in {"effect", "map", "reduce", "when"}:
             return
         if node.kind == "training_set":
             key = self._training_key(node)

@@ -69,6 +69,30 @@ memo_code = Table(
 )
 """Codes that memo keys were made of, each once: what they reach, and the distributions that they import."""
 
+sweep = Table(
+    "sweep",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("pipeline", Text, nullable=False),
+    Column("axes", Json, nullable=False),
+    Column("params", Json, nullable=False),
+    Column("created", Instant, nullable=False),
+)
+
+sweep_run = Table(
+    "sweep_run",
+    metadata,
+    Column("sweep", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("values", Json, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("outputs", Json, nullable=False),
+    Column("executed", Integer, nullable=False),
+    Column("cached", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+)
+"""The runs of a sweep; `run` is empty while one has not begun."""
+
 flight = Table(
     "memo_flight",
     metadata,

@@ -17,6 +17,7 @@ from mulle.workspace.project import Project
 NEEDING = {
     "data": ["commit", "import_", "merge", "tag"],
     "validation": ["check"],
+    "pipelines": ["list", "show", "plan", "run", "sweep"],
     "features": ["list", "show", "check", "materialize"],
     "deployments": ["deploy"],
     "monitors": ["list", "status"],

@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from mulle.pipelines import Controller, Pipeline
     from mulle.pipelines.executor import Executor
     from mulle.pipelines.exports import ExportService, PartDone
-    from mulle.pipelines.model import Progress, RunResult
+    from mulle.pipelines.model import Forecast, Progress, RunResult
+    from mulle.pipelines.pipeline_service import PipelineService
     from mulle.pipelines.service import RunService
+    from mulle.pipelines.sweep import Sweep, Swept
     from mulle.pipelines.values import Shelf
     from mulle.pipelines.worker import Place
     from mulle.predictions import PredictionLog, Predictions
@@ -201,6 +203,19 @@ class Workspace:
         return RunService(catalog=self.catalog, workspace=self.root)
 
     @cached_property
+    def pipelines(self) -> PipelineService:
+        """The project's pipelines: what a run would do, to run them, to sweep over their parameters."""
+        from mulle.pipelines.pipeline_service import PipelineService
+
+        return PipelineService(
+            catalog=self.catalog,
+            project=lambda: self.project,
+            controller=lambda: self._controller,
+            executor=lambda name: self._executor(name or self.settings.executor),
+            prepare=self.take_first_versions,
+        )
+
+    @cached_property
     def studies(self) -> StudyService:
         """Searches over parameters and pipelines."""
         from mulle.tuning.service import StudyService
@@ -289,7 +304,7 @@ class Workspace:
     def services(self) -> dict[str, Any]:
         """Every service by the name of its plane: what HTTP and its clients derive their routes from."""
         names = ["data", "validation", "features", "runs", "models", "deployments", "predictions", "monitors"]
-        names += ["studies", "exports", "resources"]
+        names += ["pipelines", "studies", "exports", "resources"]
         names += ["triggers", "backfills", "rollouts", "backtests", "lineage", "audit"]
         return {service.plane: service for service in (getattr(self, name) for name in names)}
 
@@ -317,14 +332,48 @@ class Workspace:
             ProjectError: the project does not import, or which pipeline is meant is not clear.
             UsageError: a parameter or the executor is not as it must be.
         """
-        chosen = self.project.one_pipeline(pipeline)
-        return self._ready.run(
-            chosen,
-            params,
-            as_of=None if as_of is None else instant(as_of),
-            on_progress=on_progress,
-            executor=None if executor is None else self._executor(executor),
-        )
+        return self.pipelines.start(pipeline, params, as_of=as_of, executor=executor, on_progress=on_progress)
+
+    def plan(
+        self, pipeline: str = "", params: Mapping[str, Any] | None = None, *, as_of: datetime | str | None = None
+    ) -> Forecast:
+        """What `run` would do now: for each step whether it would be executed, and what changed since it last was.
+
+        Args:
+            pipeline: its name; a project with one pipeline needs none.
+            params: its parameters; text is read as the annotated type.
+            as_of: the instant as of which data would be read; the data's own watermark by default.
+
+        Raises:
+            UsageError: a parameter is not as it must be.
+            PipelineError: a dataset that it reads has no version yet.
+        """
+        return self.pipelines.plan(pipeline, params, None if as_of is None else str(as_of))
+
+    def sweep(
+        self,
+        pipeline: str = "",
+        axes: Mapping[str, Sequence[Any]] | None = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        as_of: datetime | str | None = None,
+        executor: str | None = None,
+        on_run: Callable[[Swept, int, int], None] | None = None,
+    ) -> Sweep:
+        """Run a pipeline once for each combination of values; steps that several runs share are executed once.
+
+        Args:
+            pipeline: its name; a project with one pipeline needs none.
+            axes: parameter → its values.
+            params: the other parameters, the same for all.
+            as_of: the instant as of which data is read; the data's own watermark by default.
+            executor: "process" or "in-process"; what the settings say by default.
+            on_run: called when a run is over, with how many are and how many there are, in any thread.
+
+        Raises:
+            UsageError: a parameter is not as it must be; nothing has run then.
+        """
+        return self.pipelines.sweep_over(pipeline, axes or {}, params, as_of=as_of, executor=executor, on_run=on_run)
 
     def take_first_versions(self) -> None:
         """Collect the datasets that have a source and no version yet."""

@@ -526,6 +526,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "sweep",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("axes", sa.Text(), nullable=False),
+        sa.Column("params", sa.Text(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "sweep_run",
+        sa.Column("sweep", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("values", sa.Text(), nullable=False),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("outputs", sa.Text(), nullable=False),
+        sa.Column("executed", sa.Integer(), nullable=False),
+        sa.Column("cached", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("sweep", "position"),
+    )
+    op.create_table(
         "tag",
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -650,6 +671,8 @@ def downgrade() -> None:
     op.drop_table("trigger_memory")
     op.drop_table("trial")
     op.drop_table("tag")
+    op.drop_table("sweep_run")
+    op.drop_table("sweep")
     op.drop_table("study")
     op.drop_index("step_run_run", table_name="step_run")
     op.drop_table("step_run")
