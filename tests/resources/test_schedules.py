@@ -11,8 +11,8 @@ from mulle.resources.amounts import Amount
 from mulle.resources.claims import Claim, PoolState, Rules
 from mulle.testing.soak import repeat
 
-SCHEDULES = repeat(120, 1000)
-FAIR = repeat(15, 1000)
+SCHEDULES = repeat(80, 1000)
+FAIR = repeat(8, 1000)
 
 
 @pytest.mark.soak
