@@ -14,6 +14,7 @@ test: setup check
 	sh scripts/install_dvc.sh
 	sh scripts/install_ceph.sh
 	sh scripts/install_r.sh
+	sh scripts/install_containers.sh
 	sh scripts/install_kfp.sh
 	sh scripts/install_airflow.sh
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -200,7 +200,7 @@ def command(
         environ=environ,
         files=made.covers,
     )
-    return Step(made, msgspec.structs.replace(options, command=made.spec()))
+    return Step(made, msgspec.structs.replace(options, command=made.spec(), container=image))
 
 
 def _name_of(parts: Sequence[str]) -> str:

@@ -21,6 +21,8 @@ MARK = "MULLE_WORKER"
 """The environment variable that says which worker a process belongs to."""
 _ADOPT = 36
 """PR_SET_CHILD_SUBREAPER of <sys/prctl.h>."""
+_CLEANERS = {"conmon"}
+"""What ends by itself when its container has, and cleans up after it."""
 _ROUNDS = 50
 _PAUSE_SECONDS = 0.01
 _PROC = Path("/proc")
@@ -36,8 +38,12 @@ class Use(NamedTuple):
 
 
 class Stat(NamedTuple):
-    """A process as /proc shows it: its state (one letter), its parent, and when it began, in ticks since the boot."""
+    """A process as /proc shows it: its program's name, its state (one letter), its parent, and its beginning.
 
+    That is counted in ticks since the boot.
+    """
+
+    name: str
     state: str
     parent: int
     cpu_seconds: float
@@ -101,11 +107,12 @@ def descendants(pid: int) -> list[int]:
 def stat(pid: int) -> Stat | None:
     """How a process is; None when it is gone."""
     try:
-        fields = (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        head, _, tail = (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")
     except OSError:
         return None
+    fields = tail.split()
     spent = sum(int(ticks) for ticks in fields[11:15]) / _TICKS  # its own, and of children that it waited for
-    return Stat(fields[0], int(fields[1]), spent, int(fields[19]))
+    return Stat(head.partition("(")[2], fields[0], int(fields[1]), spent, int(fields[19]))
 
 
 def _members(pid: int | None, mark: str, since: float) -> Iterator[int]:
@@ -137,7 +144,7 @@ def _lives(pid: int) -> bool:
             return True
         return False
     found = stat(pid)
-    return found is not None and found.state not in {"Z", "X"}
+    return found is not None and found.state not in {"Z", "X"} and found.name not in _CLEANERS
 
 
 def _children(pid: int) -> Iterator[int]:

@@ -109,7 +109,8 @@ class Identities:
         if node.step is None:
             return task
         options, outputs = node.step.options, node.step.outputs()
-        away = elsewhere or options.env or options.image
+        alone = bool(options.env or options.image or options.container)
+        away = elsewhere or alone
         module, attribute = node.step.reference() if away else ("", "")
         return msgspec.structs.replace(
             task,
@@ -122,6 +123,7 @@ class Identities:
             timeout=options.timeout,
             env=str(self._plan.root / options.env) if options.env else "",
             image=options.image,
+            worker=alone,
         )
 
     def _training_key(self, node: Node) -> Digest:

@@ -55,7 +55,7 @@ class InProcess:
         self._bench = Bench(shelf, clock, workspace / "logs", self._spool, definitions)
 
     def submit(self, task: Task, function: Callable[..., Any] | None) -> Future[Outcome]:
-        if task.env or task.image or task.gang > 1:
+        if task.worker or task.gang > 1:
             return self._elsewhere().submit(task, None)
         future: Future[Outcome] = Future()
         with self._lock, captured(self._bench.logs / f"{task.step_run}.log") as log:

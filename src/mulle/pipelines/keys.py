@@ -66,7 +66,11 @@ class Codes:
             PipelineError: there is no such file.
         """
         declared = Options(
-            environ=options.environ, files=options.files, env=options.env, image=options.image, command=options.command
+            environ=options.environ,
+            files=options.files,
+            env=options.env,
+            image=options.image or options.container,
+            command=options.command,
         )
         if declared not in self._settings:
             found = {f"environ {name}": _variable(name) for name in options.environ}
@@ -76,8 +80,10 @@ class Codes:
                 from mulle.pipelines import environments  # noqa: PLC0415 - start-up time: few steps have one
 
                 found[f"env {options.env}"] = environments.digest_of(self._roots[0] / options.env)
-            if options.image:
-                found[f"image {options.image}"] = digest_value(["image", options.image])
+            if declared.image:
+                from mulle.pipelines import images  # noqa: PLC0415 - start-up time: few steps have one
+
+                found[f"image {declared.image}"] = images.digest_of(declared.image)
             if options.command:
                 found["command"] = digest_value(["command", options.command])
             self._settings[declared] = found

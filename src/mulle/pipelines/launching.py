@@ -28,10 +28,14 @@ def command(kind: Kind, place: Place) -> list[str]:
     Raises:
         PipelineError: its environment cannot be built, or there is nothing here that runs its image.
     """
+    folder = Path(place.environments or Path(place.workspace) / "environments")
+    if kind.image:
+        from mulle.pipelines import images  # noqa: PLC0415 - start-up time: few steps have one
+
+        return images.worker(kind.image, place, folder, environment(kind))
     if kind.env:
         from mulle.pipelines import environments  # noqa: PLC0415 - start-up time: few steps have one
 
-        folder = Path(place.environments or Path(place.workspace) / "environments")
         return environments.command(Path(kind.env), folder)
     return [sys.executable, "-P", "-m", "mulle.pipelines.worker"]
 

@@ -55,6 +55,8 @@ class Options(msgspec.Struct, frozen=True):
     """How many processes the step runs in at once, all of them or none."""
     command: str = ""
     """Of a command step, all that says what it runs, as JSON."""
+    container: str = ""
+    """Of a command step, the image that the command runs in."""
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):

@@ -102,6 +102,8 @@ class Task(msgspec.Struct, frozen=True):
     """What CUDA_VISIBLE_DEVICES is in each of its processes; as it is where there is none."""
     cores: list[int] = []
     """The cores that it is held to; any where there are none."""
+    worker: bool = False
+    """It needs a worker process, whatever executor it is given to."""
     line: Line | None = None
     """Where a trial's values are told to."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import math
 import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +32,11 @@ _WATCH_SECONDS = 0.1
 """How often a step that stated its memory is looked at: it may hold more for so long."""
 _USED_SECONDS = 0.01
 _DEATH_SECONDS = 5.0
+_OUT_OF_THE_WAY = 20
+_WIRING = (
+    "import os, sys; [os.dup2(int(each), place) for place, each in enumerate(sys.argv[1:4], 3)]; "
+    "os.execvp(sys.argv[4], sys.argv[4:])"
+)
 _LESS_MEMORY = 'give the step less to hold at once, or say what it needs: @mulle.step(memory="8GiB")'
 
 
@@ -47,10 +54,14 @@ class WorkerProcess:
         there, self._out = os.pipe()
         self._in, back = os.pipe()
         lifeline, self._life = os.pipe()
-        given = (there, back, lifeline)
+        given: tuple[int, ...] = (there, back, lifeline)
         told = msgspec.json.encode(place).decode()
+        arguments = [*command, told, *map(str, given)]
+        if kind.image:  # podman hands on the first ones after the standard streams
+            given = tuple(_moved(each) for each in given)
+            arguments = [sys.executable, "-S", "-c", _WIRING, *map(str, given), *command, told, "3", "4", "5"]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*command, told, *map(str, given)],
+            arguments,
             pass_fds=given,
             stdin=subprocess.DEVNULL,
             env=os.environ | launching.environment(kind) | {family.MARK: self._mark},
@@ -158,6 +169,13 @@ class WorkerProcess:
             message += "; the machine may have run out of memory, or somebody killed it"
         where = where_it_crashed(self._logs / f"{task.step_run}.log") or f"the step '{task.name}'"
         return Failure("WorkerDied", message, where, message, cure=cure)
+
+
+def _moved(descriptor: int) -> int:
+    """The same file under a number that is out of the way."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _OUT_OF_THE_WAY)
+    os.close(descriptor)
+    return moved
 
 
 class _LateError(Exception):
