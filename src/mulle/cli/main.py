@@ -28,6 +28,7 @@ PLACES = {
         "mulle.cli.export:export", "A pipeline for another workflow engine, whose nodes call `mulle step`.", WHEEL
     ),
     "plan": Place("mulle.cli.plan:plan", "What a run would do, and why: nothing runs.", WHEEL),
+    "automl": Place("mulle.cli.automl:automl", "Find the best pipeline for a dataset within a budget.", WHEEL),
     "deploy": Place("mulle.cli.deploy:deploy", "Put a model version behind an endpoint, through its gate.", WHEEL),
     "rollback": Place("mulle.cli.deploy:rollback", "Return a deployment to its former revision.", WHEEL),
     "serve": Place("mulle.cli.serve:serve", "Answer prediction requests over HTTP.", WHEEL),

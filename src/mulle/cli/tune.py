@@ -95,9 +95,12 @@ def tune(
 
 def show_leaderboard(study: Any, trials: Sequence[Any], limit: int = SHOWN) -> None:
     """The best trials as a table, and how many there are in all."""
-    names = list(study.question.space) or sorted({name for trial in trials[:limit] for name in trial.params})
+    if study.question.kind == "automl":
+        names, last = ["learner", "encoding", "rows"], "settings"
+    else:
+        names, last = list(study.question.space), "run"
     rows = [_row(study, trial, names) for trial in trials[:limit]]
-    columns = ["trial", "status", *study.question.metrics, *names, "took", "run"]
+    columns = ["trial", "status", *study.question.metrics, *names, "took", last]
     output.table(rows, columns, empty="no trials yet")
     rest = len(trials) - limit
     if rest > 0:
@@ -109,11 +112,10 @@ def _row(study: Any, trial: Any, names: Sequence[str]) -> dict[str, Any]:
     values = dict(zip(study.question.metrics, [*trial.values, *last], strict=False))
     took = "" if trial.seconds is None else output.span(trial.seconds)
     row = {"trial": trial.number, "status": output.status(trial.status), "took": took, "run": trial.run}
-    return (
-        row
-        | {metric: values.get(metric) for metric in study.question.metrics}
-        | {n: trial.params.get(n) for n in names}
-    )
+    row["settings"] = {name: value for name, value in trial.params.items() if name not in names}
+    row["rows"] = trial.reports[-1].step if trial.reports else None
+    row |= {metric: values.get(metric) for metric in study.question.metrics}
+    return row | {name: trial.params[name] for name in names if name in trial.params}
 
 
 def _ended(result: Any) -> str:

@@ -55,10 +55,13 @@ if TYPE_CHECKING:
     from mulle.serving import Server
     from mulle.serving.plane import Answer
     from mulle.serving.service import Deployments
+    from mulle.tuning.automl.search import Step
+    from mulle.tuning.automl.spawning import Spawned
     from mulle.tuning.model import Trial, TuneResult
     from mulle.tuning.service import StudyService
     from mulle.tuning.space import Domain
     from mulle.validation.service import ValidationService
+    from mulle.workspace.automl import Asked, AutoResult
     from mulle.workspace.wheel import Deployed
 
 
@@ -442,6 +445,18 @@ class Workspace:
         """The steps that a step's name means in the run of a key; see `Controller.items`."""
         named = self.project.one_pipeline(pipeline)
         return self._ready.items(named, step, key, params, as_of=None if as_of is None else instant(as_of))
+    def automl(
+        self,
+        asked: Asked,
+        *,
+        on_step: Callable[[Step], None] | None = None,
+        began: float | None = None,
+        spawned: Sequence[Spawned] = (),
+    ) -> AutoResult:
+        """Find the best pipeline for a dataset within a budget; see `mulle.workspace.automl.automl`."""
+        from mulle.workspace.automl import automl
+
+        return automl(self, asked, on_step, began=began, spawned=spawned)
 
     def collect(self, dataset: str = "", until: datetime | str | None = None) -> list[Version]:
         """Take in what the sources have: of one dataset, or of all that have a source; up to now by default."""
