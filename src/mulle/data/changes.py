@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mulle.store import ObjectStore
 
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 AFTER = "\0after"
 """What the columns of changed rows as they are after are called: their name, and this."""
 
@@ -108,20 +109,11 @@ def _not_shared(store: ObjectStore, before: Manifest, after: Manifest) -> tuple[
     sides = [list(listed(store, manifest)) for manifest in (before, after)]
     only = [_once_more(mine, theirs) for mine, theirs in (sides, sides[::-1])]
     placed = [[_placed(store, entry) for entry in side if entry.rows] for side in only]
-    numbers: dict[str, int] = {}
-    for side in placed:
-        for left in side:
-            for source in left.sources:
-                numbers.setdefault(source.digest, len(numbers))
-    names = [[_names(left, numbers) for left in side] for side in placed]
-    there = [_single(side) for side in names]
-    both = np.intersect1d(there[0], there[1], assume_unique=True)
-    if not len(both):
+    single = [_single(side) for side in placed]
+    both = {digest: mine & single[1][digest] for digest, mine in single[0].items() if digest in single[1]}
+    if not both:
         return placed[0], placed[1]
-    found = [
-        [_kept(left, ~np.isin(named, both)) for left, named in zip(*each, strict=True)]
-        for each in zip(placed, names, strict=True)
-    ]
+    found = [[_kept(left, both) for left in side] for side in placed]
     return [left for left in found[0] if len(left.row)], [left for left in found[1] if len(left.row)]
 
 
@@ -147,20 +139,32 @@ def _placed(store: ObjectStore, entry: Entry) -> _Left:
     return _Left(sources, *patches.unpacked(patch.runs).each_row())
 
 
-def _names(left: _Left, numbers: dict[str, int]) -> Positions:
-    """One number for each place."""
-    number = np.array([numbers[source.digest] for source in left.sources])
-    return (number[left.of] << 40) + left.row
+def _flat(left: _Left) -> tuple[list[int], Positions]:
+    """Where the rows of each source begin when those of all sources are counted on, and the place of each row so."""
+    begins = np.cumsum([0, *(source.rows for source in left.sources)])
+    return begins.tolist(), begins[left.of] + left.row
 
 
-def _single(names: list[Positions]) -> Positions:
-    """The places that are there once."""
-    every, count = np.unique(np.concatenate([np.empty(0, np.int64), *names]), return_counts=True)
-    single: Positions = every[count == 1]
-    return single
+def _single(side: list[_Left]) -> dict[str, Flags]:
+    """By source, which of its rows are there once."""
+    once: dict[str, Flags] = {}
+    more: dict[str, Flags] = {}
+    for left in side:
+        begins, places = _flat(left)
+        counts = np.bincount(places, minlength=begins[-1])
+        for source, begin in zip(left.sources, begins, strict=False):
+            count = counts[begin : begin + source.rows]
+            before = once.get(source.digest, np.zeros(source.rows, bool))
+            more[source.digest] = more.get(source.digest, False) | (count > 1) | (before & (count > 0))
+            once[source.digest] = before | (count > 0)
+    return {digest: there & ~more[digest] for digest, there in once.items()}
 
 
-def _kept(left: _Left, keep: Any) -> _Left:
+def _kept(left: _Left, both: dict[str, Flags]) -> _Left:
+    """The rows that do not lie in one of these places."""
+    _, places = _flat(left)
+    nowhere = [both.get(source.digest, np.zeros(source.rows, bool)) for source in left.sources]
+    keep = ~np.concatenate(nowhere)[places]
     return _Left(left.sources, left.of[keep], left.row[keep])
 
 
