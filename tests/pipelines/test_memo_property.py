@@ -19,7 +19,11 @@ import mulle
 import helpers as aid
 from helpers import chosen{alias} as chosen, Box, shifted
 from helpers import CONFIG
+import filled
+import tools
+from tools import REGISTRY
 {gap}
+OPS = {{"twice": lambda x: x * {twice}, "other": lambda x: x}}
 SCALE = {scale}
 half = functools.partial(aid.times, {partial})
 
@@ -63,10 +67,96 @@ def e(x: int, y: int) -> int:
     return min(x, {least}) + y
 
 
+@mulle.step
+def f(x: int) -> list:
+    return [REGISTRY["registered"](i) + tools.patched(i) for i in range(x % {count} + 1)]
+
+
+@mulle.step
+def g(x: int) -> int:
+    return tools.dispatched(x) + tools.Holder.rate + OPS["twice"](x) + tools.Field().n + tools.Colour.red.value
+
+
+@mulle.step
+def enough(x: int) -> bool:
+    return x > {enough}
+
+
+@mulle.pipeline
+def inner(n: int):
+    return e.reduce(g.map(f(n)))
+
+
 @mulle.pipeline
 def main(n: int = 3):
     x = a(n)
-    return e(d(c(b(x))), e(x, b(n)))
+    chosen_ = mulle.when(enough(x), lambda: inner(x), lambda: d(x))
+    looped = mulle.loop(lambda s: e(s, x), x, until=enough, most={most})
+    return e(d(c(b(x))), e(e(chosen_, looped), b(n)))
+'''
+TOOLS = '''
+import functools
+import enum
+from dataclasses import dataclass
+{gap}
+REGISTRY = {{}}
+
+
+def register(function):
+    REGISTRY[function.__name__] = function
+    return function
+
+
+def patched(x):
+    return x
+
+
+@functools.singledispatch
+def dispatched(x):
+    return 0
+
+
+class Holder:
+    rate = 1
+
+
+@dataclass
+class Field:
+    """{doc}"""
+
+    n: int = {field}
+
+
+class Colour(enum.Enum):
+    red = {colour}
+'''
+FILLED = '''
+import tools
+from tools import register, dispatched
+{gap}
+
+@register
+def registered(x):
+    return x * {registered}
+
+
+@register
+def unused(x):
+    return x  # {comment}
+
+
+@dispatched.register
+def _(x: int):
+    """{doc}"""
+    return x + {dispatched}
+
+
+def better(x):
+    return x + {patched}
+
+
+tools.patched = better
+tools.Holder.rate = {rate}
 '''
 HELPERS = '''
 import deep
@@ -136,24 +226,26 @@ def never(x):
 """
 SILENT = {"gap": ["", "# a remark\n", "\n\n"], "doc": ["Says.", "Says more."], "comment": ["why", "because"]}
 SPOKEN = ["scale", "partial", "decorated", "default", "box", "least", "offset", "shift", "appended", "closure", "extra",
-          "limit", "other", "unused", "never"]  # fmt: skip
+          "limit", "other", "unused", "never", "registered", "patched", "dispatched", "rate", "twice", "field",
+          "colour", "count", "enough", "most"]  # fmt: skip
+FILES = {"project": PROJECT, "helpers": HELPERS, "deep": DEEP, "tools": TOOLS, "filled": FILLED}
 START: dict[str, Any] = dict.fromkeys(SPOKEN, 2) | {name: words[0] for name, words in SILENT.items()} | {"alias": 0}
 silent = st.sampled_from([(name, word) for name, words in SILENT.items() for word in words])
 spoken = st.tuples(st.sampled_from(SPOKEN), st.integers(1, 9)) | st.tuples(st.just("alias"), st.integers(0, 1))
 
 
 def _write(root: Path, state: dict[str, Any]) -> None:
-    for name, text in {"project": PROJECT, "helpers": HELPERS, "deep": DEEP}.items():
+    for name, text in FILES.items():
         (root / f"{name}.py").write_text(text.format(**state))
 
 
 def _run(root: Path) -> tuple[int, int, int]:
     """What the memoised run gives, what plain calls give, and how many steps were executed."""
-    for name in ("project", "helpers", "deep"):
+    for name in FILES:
         sys.modules.pop(name, None)
     with opened(root) as site:
-        result = site.run()
-        plain = site.project.one_pipeline()()
+        result = site.run("main")
+        plain = site.project.one_pipeline("main")()
         return site.controller.value(result.outputs["result"]), plain, result.steps_executed
 
 

@@ -19,24 +19,22 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from pathlib import Path, PurePath
-from types import CodeType, FunctionType, ModuleType
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from mulle.errors import UsageError
+from mulle.errors import ProjectError
 from mulle.hashing import distributions, sources
-from mulle.hashing.content import Hasher, digest_bytes
+from mulle.hashing.alive import Alive, home
+from mulle.hashing.content import Hasher, digest_bytes, digest_file
+from mulle.hashing.plain import plain
 from mulle.hashing.syntax import Reference, References, chain_of, encoded, references
 from mulle.hashing.value import canonical, digest_value
 from mulle.types import Digest
 
-SALT = 1
+SALT = 2
 """Grows when the same code must get another digest."""
 
-_PLAIN = (bool, int, float, str, bytes, date, timedelta, PurePath, type(None))
-_CONTAINERS = (tuple, list, dict, set, frozenset)
-_LARGE = 10_000
 _WIDENING = {"globals", "eval", "exec", "vars", "locals"}
 
 
@@ -90,6 +88,9 @@ class _Reach:
         self._reads_docs = False
         self._read: dict[Path, sources.Stamp] = {}
         self._waiting: list[tuple[str, sources.Source, References]] = []
+        self._unseen: list[tuple[str, sources.Source, str]] = []
+        """Names whose loaded objects are yet to be looked at, each with the part that they belong to."""
+        self._alive = Alive(self._enter_code, lambda module: self._find(module) is not None, plain)
 
     def result(self) -> CodeDigest:
         parts = {name: self._digest(part) for name, part in sorted(self._parts.items())}
@@ -103,6 +104,8 @@ class _Reach:
     def function(self, function: Any) -> str:
         """Enter a live function, class or partial; the name of its part."""
         target = self._enter_live(function)
+        if isinstance(function, functools.partial | MethodType) or not hasattr(function, "__qualname__"):
+            self._parts["(called)"] = _Part(links=set(self._alive.pieces(function)) | {("", target)})
         self._follow()
         return target
 
@@ -128,21 +131,41 @@ class _Reach:
         return hasher.digest()
 
     def _follow(self) -> None:
-        while self._waiting:
+        while self._waiting or self._unseen:
+            if not self._waiting:
+                self._look(*self._unseen.pop())
+                continue
             name, source, found = self._waiting.pop()
             part = self._parts[name]
             for reference in sorted(found.names):
                 target = self._resolve(source, reference)
                 if target:
                     part.links.add((f"{reference.origin}:{'.'.join(reference.chain)}", target))
-            if found.any_module:
-                for module in self._loaded():
-                    part.links.add(("*", self._module(module)))
+            for beginning in sorted(found.modules):
+                for module, path in sorted(sources.modules_below(self._roots, beginning).items()):
+                    part.links.add(("*", self._any(module, path)))
 
-    def _loaded(self) -> list[str]:
-        loaded = [(name, module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType)]
-        files = [(name, sources.project_file(module)) for name, module in loaded]
-        return sorted(n for n, file in files if file and any(file.is_relative_to(root) for root in self._roots))
+    def _any(self, module: str, path: Path) -> str:
+        """Enter a module that may be imported; one that is no Python counts by its bytes."""
+        self._paths.setdefault(module, path)
+        try:
+            return self._module(module)
+        except ProjectError:
+            return digest_file(path)
+
+    def _look(self, target: str, source: sources.Source, name: str) -> None:
+        """Take in what the loaded object of a name holds beside what its source says."""
+        module = sys.modules.get(source.name)
+        bindings = source.names.get(name)
+        if module is None or name not in vars(module) or name in source.rebound or bindings is None:
+            return
+        nodes = [*bindings.definitions, *bindings.statements]
+        decorated = any(self._undecorated(source, node).decorator_list for node in bindings.definitions)  # type: ignore[attr-defined]
+        replaced = bool(bindings.definitions) and not bindings.statements and not decorated
+        links = self._parts[target].links
+        known = {link for _, link in links}
+        held = self._alive.beside(vars(module)[name], source.name, name, nodes, replaced=replaced)
+        links |= {(f"live {label}".strip(), link) for label, link in held if link not in known and link != target}
 
     # -- live objects ------------------------------------------------------------------------------------------------
 
@@ -152,7 +175,13 @@ class _Reach:
             return " ".join(inner)
         value = inspect.unwrap(value)
         value = getattr(value, "__func__", value)
-        module, qualname = getattr(value, "__module__", None) or "", getattr(value, "__qualname__", "")
+        return self._enter_at(value, getattr(value, "__module__", None) or "", getattr(value, "__qualname__", ""))
+
+    def _enter_code(self, value: Any) -> str:
+        """Enter a function by where its code is written, whatever it wraps; or a class."""
+        return self._enter_at(value, *home(value)) if isinstance(value, FunctionType) else self._enter_live(value)
+
+    def _enter_at(self, value: Any, module: str, qualname: str) -> str:
         path = self._find(module) if module else None
         if path is None:
             return self._foreign(value, module, qualname)
@@ -164,6 +193,11 @@ class _Reach:
         nodes = sources.definition(source, qualname)
         if not nodes:
             return self._module(module)
+        if qualname.endswith("<lambda>"):
+            line = value.__code__.co_firstlineno
+            nodes = [node for node in nodes if getattr(node, "lineno", line) == line] or nodes
+            said = b"".join(self._derived(source, node, docs=False)[0] for node in nodes)
+            name = f"{name} {digest_bytes(said)[3:15]}"
         self._enter(name, source, nodes)
         self._closure(self._parts[name], value)
         return name
@@ -189,9 +223,9 @@ class _Reach:
 
     def _live(self, value: Any) -> str:
         """What a captured value stands for: its plain value, or the code it is made of."""
-        plain = _plain(value)
-        if plain is not None:
-            return digest_bytes(plain)
+        data = plain(value)
+        if data is not None:
+            return digest_bytes(data)
         if isinstance(value, ModuleType):
             return self._resolve_in(value.__name__, ())
         if callable(value) and hasattr(value, "__qualname__"):
@@ -216,11 +250,11 @@ class _Reach:
             if chain and self._find(f"{module}.{chain[0]}") is not None:  # a namespace package
                 return self._resolve_in(f"{module}.{chain[0]}", chain[1:])
             return self._outside(module.partition(".")[0], ".".join([module, *chain]))
+        source = self._source(module, path)
         if chain and chain[0] in {"__name__", "__file__", "__path__", "__doc__"}:
-            return module
+            return digest_bytes((ast.get_docstring(source.tree) or "").encode()) if chain[0] == "__doc__" else module
         if not chain or chain[0].startswith("__"):
             return self._module(module)
-        source = self._source(module, path)
         if chain[0] not in source.names and self._find(f"{module}.{chain[0]}") is not None:
             return self._resolve_in(f"{module}.{chain[0]}", chain[1:])
         return self._resolve_name(source, chain)
@@ -239,6 +273,8 @@ class _Reach:
 
     def _unbound(self, source: sources.Source, chain: tuple[str, ...]) -> str:
         name = chain[0]
+        if name == "__doc__":
+            return digest_bytes((ast.get_docstring(source.tree) or "").encode())
         if hasattr(builtins, name):
             return self._module(source.name) if name in _WIDENING else ""
         for star in source.stars:
@@ -247,8 +283,17 @@ class _Reach:
                 return target
         if (value := self._loaded_value(source, name)) is not None:
             return digest_bytes(value)
-        live = vars(sys.modules[source.name]).get(name) if source.name in sys.modules else None
-        return self._live(live) if isinstance(live, FunctionType | type | ModuleType) else ""
+        return self._made(source, name)
+
+    def _made(self, source: sources.Source, name: str) -> str:
+        """What a name stands for that no statement binds: `globals()` did, or the module's own `__getattr__` does."""
+        live = self._loaded_object(source, name)
+        if isinstance(live, FunctionType | type | ModuleType):
+            return self._live(live)
+        held = " ".join(link for _, link in self._alive.pieces(live))
+        if not held and "__getattr__" in source.names:
+            return self._name(source, "__getattr__")
+        return held
 
     def _name(self, source: sources.Source, name: str, rest: tuple[str, ...] = ()) -> str:
         """Enter what one name of a module stands for."""
@@ -256,6 +301,10 @@ class _Reach:
         bindings = source.names[name]
         if target not in self._parts:
             self._enter_name(target, source, name, bindings)
+            if not self._parts[target].value:
+                self._unseen.append((target, source, name))
+        if "__subclasses__" in rest and isinstance(kind := self._loaded_object(source, name), type):
+            self._parts[target].links |= set(self._alive.subclasses(kind))
         if not self._parts[target].value:
             for bound in bindings.imports:
                 chain = (*([bound.name] if bound.name else []), *rest)
@@ -269,9 +318,11 @@ class _Reach:
             self._parts[target] = _Part(value=value)
             self._read[source.path] = source.stamp
             return
-        effects = source.effects.get(name, ()) if bindings.statements else ()
+        effects = (source.effects if bindings.statements else source.patches).get(name, ())
         kept = [node for node in effects if not self._declares(source, node)]
         self._enter(target, source, [*bindings.definitions, *bindings.statements, *kept])
+        if name in source.rebound:  # by which functions, and when they are called, is not known
+            self._parts[target].links.add(("rebound", self._module(source.name)))
 
     def _module(self, name: str) -> str:
         """Enter a whole module."""
@@ -282,6 +333,7 @@ class _Reach:
             self._enter(name, source, [source.tree])
             for star in source.stars:
                 self._parts[name].links.add(("*", self._resolve_in(source.absolute(star.origin), ())))
+            self._unseen += [(name, source, each) for each in source.names]
         return name
 
     def _enter(self, name: str, source: sources.Source, nodes: Iterable[ast.AST]) -> None:
@@ -320,7 +372,11 @@ class _Reach:
         module = sys.modules.get(source.name)
         if module is None:
             return _written_value(source, name)
-        return _plain(vars(module)[name]) if name in vars(module) else None
+        return plain(vars(module)[name]) if name in vars(module) else None
+
+    def _loaded_object(self, source: sources.Source, name: str) -> Any:
+        module = sys.modules.get(source.name)
+        return None if module is None else vars(module).get(name)
 
     def _outside(self, top: str, target: str) -> str:
         if top and top not in sys.stdlib_module_names:
@@ -342,39 +398,9 @@ def _written_value(source: sources.Source, name: str) -> bytes | None:
     if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
         return None
     try:
-        return _plain(ast.literal_eval(statement.value))
+        return plain(ast.literal_eval(statement.value))
     except (ValueError, TypeError):
         return None
-
-
-def _plain(value: Any) -> bytes | None:
-    """The canonical bytes of a plain value or a container of such; None for anything else."""
-    if not _is_plain(value):
-        return None
-    try:
-        return canonical(_tagged(value))
-    except UsageError:
-        return None
-
-
-def _tagged(value: Any) -> Any:
-    """The value with the types of its containers and the order of its dicts, which code may depend on."""
-    if type(value) in {tuple, list}:
-        return [type(value).__name__, [_tagged(item) for item in value]]
-    if type(value) is dict:
-        return ["dict", [[_tagged(key), _tagged(item)] for key, item in value.items()]]
-    if type(value) in {set, frozenset}:
-        return [type(value).__name__, sorted(canonical(_tagged(item)) for item in value)]
-    return value
-
-
-def _is_plain(value: Any, depth: int = 0) -> bool:
-    if type(value) in _CONTAINERS:
-        if len(value) > _LARGE or depth > 6:  # noqa: PLR2004
-            return False
-        items = [*value, *value.values()] if isinstance(value, dict) else value
-        return all(_is_plain(item, depth + 1) for item in items)
-    return isinstance(value, _PLAIN) and type(value).__module__ in {"builtins", "datetime", "pathlib"}
 
 
 def _code_values(code: CodeType) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
 import sysconfig
 import threading
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _INSTALLED = {"site-packages", "dist-packages"}
+_SKIPPED = {"__pycache__", "node_modules"}
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.TryStar, ast.Match)
 
 
@@ -53,6 +55,8 @@ class Source:
     stars: list[Imported] = field(default_factory=list)
     effects: dict[str, list[ast.stmt]] = field(default_factory=dict)
     """Statements that bind another name, or none, but may change the object that a name stands for."""
+    patches: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    """Those of them that surely do: `x.a = v`, `x[k] = v`, `@x.register`."""
     rebound: set[str] = field(default_factory=set)
     """Names that functions of the module declare `global`."""
     stamp: tuple[int, int] = (0, 0)
@@ -153,6 +157,10 @@ def index(name: str, path: Path, tree: ast.Module) -> Source:
 def _index(source: Source, statement: ast.stmt) -> None:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         _bindings(source, statement.name).definitions.append(statement)
+        for decorator in statement.decorator_list:
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if isinstance(called, ast.Attribute) and (root := _root(called)) not in {None, statement.name}:
+                source.patches.setdefault(str(root), []).append(statement)
     elif isinstance(statement, ast.Import | ast.ImportFrom):
         _index_import(source, statement)
     elif isinstance(statement, _COMPOUND):
@@ -216,6 +224,8 @@ def _index_effects(source: Source, statement: ast.stmt, bound: set[str]) -> None
             root = _root(target)
             if root is not None and root not in bound:
                 source.effects.setdefault(root, []).append(statement)
+                if not isinstance(node, ast.Call) and not isinstance(target, ast.Name):
+                    source.patches.setdefault(root, []).append(statement)
 
 
 def _root(node: ast.AST) -> str | None:
@@ -256,12 +266,38 @@ def find(name: str, roots: Sequence[Path]) -> Path | None:
     loaded = sys.modules.get(name)
     if loaded is not None:
         return project_file(loaded)
-    relative = Path(*name.split("."))
-    for root in roots:
+    relative, top = Path(*name.split(".")), name.partition(".")[0]
+    if top == "mulle" or top in sys.stdlib_module_names:
+        return None
+    for root in [*roots, *_beside(tuple(sys.path))]:
         for candidate in (root / relative.with_suffix(".py"), root / relative / "__init__.py"):
             if candidate.is_file():
                 return candidate
     return None
+
+
+@lru_cache(maxsize=16)
+def _beside(path: tuple[str, ...]) -> list[Path]:
+    """The folders that modules are imported from and that are neither installed nor Python's own."""
+    folders = [Path(entry or ".") for entry in path if not entry.endswith(".zip")]
+    return [one for one in folders if not _INSTALLED.intersection(one.parts) and not _is_standard(str(one))]
+
+
+def modules_below(roots: Sequence[Path], beginning: str = "") -> dict[str, Path]:
+    """All modules in the project's folders, loaded or not, whose names begin so."""
+    found: dict[str, Path] = {}
+    for root in roots:
+        for folder, folders, names in os.walk(root):
+            folders[:] = [one for one in folders if one not in _SKIPPED | _INSTALLED and one.isidentifier()]
+            package = ".".join(Path(folder).relative_to(root).parts)
+            for file in names:
+                stem = file.removesuffix(".py")
+                if stem == file or not stem.isidentifier():
+                    continue
+                name = package if stem == "__init__" else f"{package}.{stem}".lstrip(".")
+                if name and name.startswith(beginning):
+                    found.setdefault(name, Path(folder, file))
+    return found
 
 
 def project_file(module: ModuleType) -> Path | None:

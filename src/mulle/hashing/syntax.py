@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Chain: TypeAlias = tuple[str, ...]
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_LOADING = {("run_path",), ("run_module",), ("spec_from_file_location",), ("exec_module",), ("iter_modules",)}
+"""Calls by whose ends of names any module may be run."""
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _DOCUMENTED = (*_DEFINITIONS, ast.Module)
 
@@ -37,8 +39,8 @@ class References:
 
     names: set[Reference] = field(default_factory=set)
     reads_docs: bool = False
-    any_module: bool = False
-    """It imports or looks up modules by computed names."""
+    modules: set[str] = field(default_factory=set)
+    """How the computed names begin by which it imports modules; "" for modules of any name."""
 
 
 def encoded(node: ast.AST, *, docs: bool = False) -> bytes:
@@ -167,7 +169,9 @@ class _Walker(ast.NodeVisitor):
             if isinstance(first, ast.Constant) and isinstance(first.value, str) and len(node.args) == 1:
                 self.found.names.add(Reference((), first.value))
             else:
-                self.found.any_module = True
+                self.found.modules.add(_beginning(first))
+        elif chain[-1:] in _LOADING:
+            self.found.modules.add("")
         elif chain[-1:] == ("getdoc",):
             self.found.reads_docs = True
         self.generic_visit(node)
@@ -258,8 +262,21 @@ class _Walker(ast.NodeVisitor):
             if chain[0] in scope.bound:
                 return
         if chain[:2] == ("sys", "modules"):
-            self.found.any_module = True
+            self.found.modules.add("")
         self.found.names.add(Reference(chain))
+
+
+def _beginning(name: ast.expr | None) -> str:
+    """How a computed text surely begins: `f"plugins.{x}"`, `"plugins." + x`, `"plugins.%s" % x`."""
+    if isinstance(name, ast.Constant):
+        return name.value if isinstance(name.value, str) else ""
+    if isinstance(name, ast.JoinedStr):
+        return _beginning(name.values[0]) if name.values else ""
+    if isinstance(name, ast.BinOp) and isinstance(name.op, ast.Add):
+        return _beginning(name.left)
+    if isinstance(name, ast.BinOp) and isinstance(name.op, ast.Mod):
+        return _beginning(name.left).partition("%")[0]
+    return ""
 
 
 def _declared(node: ast.AST) -> list[str]:
