@@ -42,9 +42,10 @@ claim = Table(
     Column("process", Json, nullable=False),
     Column("beat", Float, nullable=False),
     Index("resource_claim_live", "step_run", sqlite_where=text("ended IS NULL")),
-    Index("resource_claim_run", "run"),
+    sqlite_with_rowid=False,
 )
-"""What waits, what holds, and, once it has ended, what was held and used. `cpus`, `memory` and `gpus` are those of all
+"""What waits, what holds, and, once it has ended, what was held and used. Each step writes here twice, so that there is
+one index more and no other: ids are in the order of time, and histories are read by them. `cpus`, `memory` and `gpus` are those of all
 processes of a gang; `asked_cpus` and `asked_memory` are what the step asked for, where that is more than there is."""
 
 share = Table(

@@ -363,11 +363,11 @@ def upgrade() -> None:
         sa.Column("process", sa.Text(), nullable=False),
         sa.Column("beat", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "resource_claim_live", "resource_claim", ["step_run"], unique=False, sqlite_where=sa.text("ended IS NULL")
     )
-    op.create_index("resource_claim_run", "resource_claim", ["run"], unique=False)
     op.create_table(
         "resource_share",
         sa.Column("pool", sa.Text(), nullable=False),
@@ -690,7 +690,6 @@ def downgrade() -> None:
     op.drop_index("rollout_status", table_name="rollout")
     op.drop_table("rollout")
     op.drop_table("resource_share")
-    op.drop_index("resource_claim_run", table_name="resource_claim")
     op.drop_index("resource_claim_live", table_name="resource_claim", sqlite_where=sa.text("ended IS NULL"))
     op.drop_table("resource_claim")
     op.drop_table("removed_version")
