@@ -124,10 +124,15 @@ def _show_past(found: Sequence[Any]) -> None:
     for past in found:
         told = {name: getattr(past, name) for name in past.__struct_fields__}
         used = past.cpu_seconds / past.seconds if past.seconds else 0.0
-        told |= {"cpus": f"{past.cpus:g}", "cpus_used": f"{used:.2f}", "gpus": f"{past.gpus:g}" if past.gpus else ""}
+        told |= {"cpus": _given(past), "cpus_used": f"{used:.2f}", "gpus": f"{past.gpus:g}" if past.gpus else ""}
         told |= {"memory": output.size(past.memory) if past.memory else "", "peak": output.size(past.peak_memory)}
         lines.append(told | {"waited": output.span(past.waited), "took": output.span(past.seconds)})
     output.table(lines, _PAST, empty="nothing has run yet: mulle run")
+
+
+def _given(past: Any) -> str:
+    """The cores that a step was given, and how many it asked for where those are more."""
+    return f"{past.cpus:g} of {past.asked_cpus:g}" if past.asked_cpus > past.cpus else f"{past.cpus:g}"
 
 
 def _show_waste(found: Sequence[Waste]) -> None:

@@ -190,7 +190,10 @@ def _convert(document: dict[str, Any], text: str, where: str) -> _File:
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$.")
         section, _, key = place.rstrip("`").partition(".")
-        line = _line(text, section, key or None)
+        if "[" in key or "." in key:
+            section, key, line = _nested(text, section, key, message)
+        else:
+            line = _line(text, section, key or None)
         raise ConfigError(
             f"{where}, line {line}: [{section}] {key} cannot be this",
             cause=message,
@@ -248,6 +251,20 @@ def _behind(text: str) -> timedelta:
         raise ConfigError(
             f"[workspace] behind: {error.message}", cause=error.cause, cure="mend [workspace] behind"
         ) from None
+
+
+def _nested(text: str, section: str, path: str, message: str) -> tuple[str, str, int]:
+    """The table below a section, the setting and the line that a message speaks of, as well as they can be told."""
+    field = re.search(r"unknown field `(.+?)`", message)
+    key = field[1] if field else path.rpartition(".")[2]
+    setting = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=")
+    here = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*(.+?)\s*\]", line):
+            here = header[1]
+        elif here.startswith(f"{section}.") and setting.match(line):
+            return here, key, number
+    return section, key, _line(text, section, None)
 
 
 def _line(text: str, section: str, key: str | None) -> int:

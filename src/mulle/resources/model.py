@@ -109,6 +109,9 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     gpus: float
     gpu: str
     gang: int
+    asked_cpus: float
+    """What was asked for: more than was given where the pool that nobody declared has less."""
+    asked_memory: int
     asked: datetime
     granted: datetime
     ended: datetime

@@ -24,12 +24,16 @@ def refused(step: str, claim: Claim, of: str, lacking: list[str], there: Amount,
         limits: the settings.
     """
     first = lacking[0]
+    if first == "steps":
+        return ResourceError(
+            f"the step '{step}' can never begin",
+            cause=f"the {of} allows no step at all",
+            cure=_cure(claim, of, first, limits),
+        )
     gang = f" for its {claim.gang} processes" if claim.gang > 1 else ""
-    asked = "another step" if first == "steps" else amount_in_words(claim.need, first)
-    has = "the quota allows no step at all" if first == "steps" else f"the {of} has {amount_in_words(there, first)}"
     return ResourceError(
-        f"the step '{step}' asks for {asked}{gang}, which it can never have",
-        cause=has,
+        f"the step '{step}' asks for {amount_in_words(claim.need, first)}{gang}, which it can never have",
+        cause=f"the {of} has {amount_in_words(there, first)}",
         cure=_cure(claim, of, first, limits),
     )
 
@@ -37,7 +41,8 @@ def refused(step: str, claim: Claim, of: str, lacking: list[str], there: Amount,
 def _cure(claim: Claim, of: str, first: str, limits: Resources) -> str:
     if of.startswith("quota"):
         kind, name = of.removeprefix("quota of ").split(" ", 1)
-        return f"ask for less: @mulle.step({first}=…), or raise [resources.quotas.{kind}s.{name}] {first} in mulle.toml"
+        more = f"raise [resources.quotas.{kind}s.{name}] {first} in mulle.toml"
+        return more if first == "steps" else f"ask for less: @mulle.step({first}=…), or {more}"
     others = [name for name in limits.pools if name != claim.pool]
     another = f", or choose another pool: [resources] pool = {others[0]!r}" if others else ""
     where = f"[resources.pools.{claim.pool}] {first}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mulle.errors import UsageError
+from mulle.errors import UnknownNameError, UsageError, unknown
 from mulle.resources import prices as money
 from mulle.resources import records
 from mulle.resources.admission import Admission
@@ -94,8 +94,11 @@ class ResourceService:
         return money.cost(f"run:{name}", found, self._prices)
 
     def _of_model(self, version: str) -> Cost:
-        with self._catalog.read() as tx:
-            found, unrecorded = records.of_model(tx, f"model:{version}")
+        try:
+            with self._catalog.read() as tx:
+                found, unrecorded = records.of_model(tx, f"model:{version}")
+        except UnknownNameError as error:
+            raise unknown("model version", version, [], cure="mulle models list") from error
         own = money.cost(f"model:{version}", found, self._prices, unrecorded=unrecorded)
         predictions, seconds = self._answered(version)
         answering = seconds / money.HOUR * self._prices.cpu_hour

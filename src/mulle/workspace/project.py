@@ -18,6 +18,7 @@ from mulle.config import Settings
 from mulle.definitions import Definitions, collecting
 from mulle.errors import MulleError, ProjectError
 from mulle.hashing import digest_file, digest_value
+from mulle.resources.threads import wait_passively
 from mulle.types import Digest
 
 SKIPPED = {".mulle", ".venv", ".git", "__pycache__", "node_modules"}
@@ -65,6 +66,7 @@ def load(settings: Settings) -> Project:
     _forget_other_projects(root)
     # First, whatever was loaded before: another project may have modules of the same names.
     sys.path[:] = [str(root), *(entry for entry in sys.path if entry != str(root))]
+    wait_passively()
     with collecting() as definitions:
         try:
             importlib.import_module(settings.module)
