@@ -24,7 +24,8 @@ def past(hours: float = 1.0, **given: Any) -> Past:
     seconds = hours * 3600
     values: dict[str, Any] = {
         "step_run": "s", "run": "r", "pipeline": "p", "step": "train", "project": "p", "user": "u", "pool": "machine",
-        "queue": "default", "cpus": 1.0, "memory": 0, "gpus": 0.0, "gpu": "", "gang": 1, "asked_cpus": 1.0, "asked_memory": 0, "asked": START,
+        "queue": "default", "cpus": 1.0, "memory": 0, "gpus": 0.0, "gpu": "", "gang": 1, "asked_cpus": 1.0,
+        "asked_memory": 0, "asked": START,
         "granted": START, "ended": START + timedelta(seconds=seconds), "outcome": "done", "waited": 0.0,
         "seconds": seconds, "cpu_seconds": seconds, "peak_memory": 0,
     }  # fmt: skip

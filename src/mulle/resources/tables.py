@@ -44,9 +44,12 @@ claim = Table(
     Index("resource_claim_live", "step_run", sqlite_where=text("ended IS NULL")),
     sqlite_with_rowid=False,
 )
-"""What waits, what holds, and, once it has ended, what was held and used. Each step writes here twice, so that there is
-one index more and no other: ids are in the order of time, and histories are read by them. `cpus`, `memory` and `gpus` are those of all
-processes of a gang; `asked_cpus` and `asked_memory` are what the step asked for, where that is more than there is."""
+"""What waits, what holds, and, once it has ended, what was held and used.
+
+Each step writes here twice, so there is one index more and no other: ids are in the order of time, and histories are
+read by them. `cpus`, `memory` and `gpus` are those of all processes of a gang; `asked_cpus` and `asked_memory` are what
+the step asked for, where that is more than there is.
+"""
 
 share = Table(
     "resource_share",

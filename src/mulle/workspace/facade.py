@@ -445,6 +445,7 @@ class Workspace:
         """The steps that a step's name means in the run of a key; see `Controller.items`."""
         named = self.project.one_pipeline(pipeline)
         return self._ready.items(named, step, key, params, as_of=None if as_of is None else instant(as_of))
+
     def automl(
         self,
         asked: Asked,
