@@ -15,9 +15,10 @@ BASE = "http://127.0.0.1:8300"
 
 @pytest.fixture(scope="session")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """Seven weeks of the shop, with a backtest. Tests that change it change little: an acknowledgement, a label."""
+    """Seven weeks of the shop, with a backtest and a study. Tests change little of it: an acknowledgement, a label."""
     with live(tmp_path_factory.mktemp("shop"), days=49) as workspace:
         workspace.backtest("returns", ["never", "drift"], start="2013-01-31")
+        workspace.tune("returns", {"strength": "log(0.01,10)"}, metric="roc_auc", trials=9, pruner="none")
         yield workspace
 
 

@@ -89,6 +89,13 @@ def test_a_backtest_is_drawn_by_both_libraries(page: Page, lived: Workspace) -> 
     page.locator("figure.chart svg").first.wait_for()
 
 
+def test_a_study_is_drawn_and_says_what_matters(page: Page) -> None:
+    page.goto("/studies/returns")
+    page.locator("figure.chart svg .strand").first.wait_for()
+    page.locator("figure.chart canvas").first.wait_for()
+    page.locator("footer", has_text="fANOVA").wait_for()
+
+
 def test_the_timeline_is_drawn_anew_for_another_period(page: Page) -> None:
     page.goto("/timeline")
     page.locator("figure.chart canvas").first.wait_for()

@@ -28,6 +28,7 @@ STARTS = [
     "/timeline",
     "/backtests",
     "/resources",
+    "/studies",
     "/audit",
 ]
 LINK = re.compile(r'(?:href|hx-get|action)="(/[^"]*)"')

@@ -22,6 +22,7 @@ from mulle.web.pages import (
     predictions,
     resources,
     runs,
+    studies,
     timeline,
 )
 from mulle.web.site import Site
@@ -32,7 +33,20 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-PAGES = (home, runs, pipelines, datasets, models, deployments, predictions, timeline, backtests, resources, audit)
+PAGES = (
+    home,
+    runs,
+    pipelines,
+    datasets,
+    models,
+    deployments,
+    predictions,
+    timeline,
+    backtests,
+    studies,
+    resources,
+    audit,
+)
 _LOG = logging.getLogger("mulle.web")
 
 

@@ -16,6 +16,7 @@ class Series(msgspec.Struct, frozen=True, omit_defaults=True):
     colour: int | None = None
     dash: bool = False
     points: bool = False
+    line: bool = True
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,3 +94,27 @@ class Lanes(msgspec.Struct, frozen=True, omit_defaults=True, tag="lanes", tag_fi
     events: Sequence[Event]
     sync: str = ""
     range: tuple[float, float] | None = None
+
+
+class Axis(msgspec.Struct, frozen=True):
+    """One of parallel axes: its name, and where its ticks are, from 0 at the bottom to 1 at the top."""
+
+    name: str
+    ticks: Sequence[tuple[float, str]]
+
+
+class Strand(msgspec.Struct, frozen=True):
+    """One line over parallel axes: its place on each, how good it is from 0 to 1, and the page that it leads to."""
+
+    places: Sequence[float | None]
+    good: float
+    label: str
+    status: str
+    url: str = ""
+
+
+class Parallel(msgspec.Struct, frozen=True, tag="parallel", tag_field="kind"):
+    """Parallel coordinates: a strand for each thing that is compared."""
+
+    axes: Sequence[Axis]
+    strands: Sequence[Strand]

@@ -19,6 +19,7 @@ _INSTANT = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _TONES = {
     "ok": {
         "succeeded",
+        "complete",
         "executed",
         "passed",
         "champion",

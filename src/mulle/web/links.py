@@ -10,6 +10,7 @@ _PLAIN = {
     "deployment": "/deployments/",
     "pipeline": "/pipelines/",
     "backtest": "/backtests/",
+    "study": "/studies/",
 }
 _VERSIONED = {"model": "/models/", "dataset": "/datasets/"}
 _GRAPH_ONLY = {"step_run", "object"}

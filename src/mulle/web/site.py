@@ -42,6 +42,7 @@ NAVIGATION = (
     ("deployments", "/deployments", "e"),
     ("timeline", "/timeline", "t"),
     ("backtests", "/backtests", "b"),
+    ("studies", "/studies", "o"),
     ("resources", "/resources", "u"),
     ("audit", "/audit", "a"),
 )

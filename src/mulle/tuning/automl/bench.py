@@ -240,5 +240,6 @@ def _sliced(holdout: pl.DataFrame, problem: Problem) -> list[tuple[str, pl.Serie
     for name in [name for name in problem.features if name not in problem.categories][:20]:
         values = holdout[name]
         if values.n_unique() > _QUARTERS:
-            quarters.append((name, values.qcut(_QUARTERS, allow_duplicates=True).cast(pl.String)))
+            ends = sorted({float(f"{values.quantile(q / _QUARTERS):.4g}") for q in range(1, _QUARTERS)})
+            quarters.append((name, values.cut(ends).cast(pl.String)))
     return categories + quarters

@@ -85,6 +85,7 @@ function line(figure, spec) {
     series: [{}, ...spec.series.map((one, index) => ({
       label: one.label, stroke: series(one.colour ?? index), width: 1.6, spanGaps: true,
       dash: one.dash ? [5, 4] : undefined, points: { show: single || Boolean(one.points), size: 4 },
+      paths: one.line === false ? () => null : undefined,
     }))],
     plugins: [tip(spec.time, list)],
     hooks: { draw: [marks(list)] },
@@ -169,7 +170,47 @@ function bars(figure, spec) {
   return { destroy: () => chart.dispose(), setSize: () => chart.resize() };
 }
 
-const kinds = { line, lanes, scatter, bars };
+// Parallel coordinates: a strand a trial, the better the stronger; a strand under the mouse says what it is.
+function parallel(figure, spec) {
+  const svg = (name, attributes, text) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    if (text != null) node.textContent = text;
+    return node;
+  };
+  const build = () => {
+    const width = figure.clientWidth, height = figure.clientHeight, top = 30, bottom = height - 14, side = 46;
+    const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
+    const x = (place) => side + (place * (width - 2 * side)) / Math.max(1, spec.axes.length - 1);
+    const y = (place) => bottom - place * (bottom - top);
+    const strands = [...spec.strands].sort((a, b) => a.good - b.good);
+    for (const strand of strands) {
+      const points = strand.places.map((place, axis) => (place == null ? null : `${x(axis).toFixed(1)} ${y(place).toFixed(1)}`));
+      const path = svg("path", {
+        d: points.filter(Boolean).map((point, index) => (index ? "L" : "M") + point).join(""), fill: "none", "stroke-width": 1.4,
+        stroke: colour(strand.status === "complete" ? "--series-1" : "--muted"), "stroke-opacity": (0.12 + 0.78 * strand.good ** 2).toFixed(2), class: "strand",
+      });
+      path.append(svg("title", {}, strand.label));
+      if (strand.url) path.addEventListener("click", () => { location.href = strand.url; });
+      root.append(path);
+    }
+    spec.axes.forEach((axis, index) => {
+      root.append(svg("line", { x1: x(index), x2: x(index), y1: top, y2: bottom, stroke: colour("--line"), "stroke-width": 1 }));
+      const anchor = index === 0 ? "start" : index === spec.axes.length - 1 ? "end" : "middle";
+      root.append(svg("text", { x: index === 0 ? 4 : index === spec.axes.length - 1 ? width - 4 : x(index), y: 14, "text-anchor": anchor, fill: colour("--ink"), "font-size": 12 }, axis.name));
+      const last = index === spec.axes.length - 1;
+      for (const [place, label] of axis.ticks) {
+        root.append(svg("text", { x: x(index) + (last ? 6 : -6), y: y(place) + 3, "text-anchor": last ? "start" : "end", fill: colour("--muted"), "font-size": 10 }, label));
+      }
+    });
+    figure.append(root);
+    return root;
+  };
+  let root = build();
+  return { destroy: () => root.remove(), setSize: () => { root.remove(); root = build(); } };
+}
+
+const kinds = { line, lanes, scatter, bars, parallel };
 
 function draw(figure) {
   drawn.get(figure)?.destroy();
