@@ -1,9 +1,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
-from mulle.delivery.declare import Cause, Drifted, NewData, QualityDrop, Schedule, TriggerDefinition
-from mulle.delivery.firing import AlertFact, DemandFact, Facts, Memory, decide, next_wake
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mulle.delivery.declare import (
+    Cause,
+    Drifted,
+    Missed,
+    NewData,
+    QualityDrop,
+    Schedule,
+    TriggerDefinition,
+    schedule,
+)
+from mulle.delivery.firing import AlertFact, DemandFact, Facts, Memory, decide, due, next_wake
+from mulle.errors import UsageError
 
 NOW = datetime(2024, 3, 10, 4, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -23,6 +38,51 @@ def test_a_tick_between_two_turns_fires_once_however_many_were_missed() -> None:
     assert [one.kind for one in first.reasons] == ["schedule"]
     assert kinds(on, first.memory, Facts(NOW + HOUR)) == []
     assert kinds(on, first.memory, Facts(NOW + DAY)) == ["schedule"]
+
+
+def ticks(cause: Schedule, since: datetime, now: datetime) -> list[datetime]:
+    return due(cause, since, now)
+
+
+def test_missed_instants_are_made_up_for_as_the_schedule_says() -> None:
+    since, now = NOW - 3 * DAY, NOW + HOUR
+    every = [NOW - 2 * DAY, NOW - DAY, NOW]
+    assert ticks(Schedule("0 4 * * *"), since, now) == [NOW]
+    assert ticks(Schedule("0 4 * * *", "all"), since, now) == every
+    assert ticks(Schedule("0 4 * * *", "skip"), since, now) == []
+
+
+def test_an_instant_that_is_not_missed_is_not_skipped() -> None:
+    late = NOW + timedelta(seconds=2.5)
+    for missed in get_args(Missed):
+        assert ticks(Schedule("0 4 * * *", missed), NOW - HOUR, late) == [NOW]
+        assert ticks(Schedule("0 4 * * *", missed), NOW, late) == []
+        assert ticks(Schedule("0 4 * * *", missed), NOW - HOUR, NOW - timedelta(milliseconds=1)) == []
+
+
+def test_no_more_are_made_up_for_than_can_be() -> None:
+    found = ticks(Schedule("* * * * *", "all"), NOW - 30 * DAY, NOW)
+    assert (len(found), found[-1], found[0]) == (1000, NOW, NOW - timedelta(minutes=999))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 5000), st.integers(1, 5000))
+def test_all_of_several_turns_are_those_of_one(first: int, more: int) -> None:
+    cause, middle = Schedule("*/30 * * * *", "all"), NOW + timedelta(minutes=first)
+    end = middle + timedelta(minutes=more)
+    assert due(cause, NOW, middle) + due(cause, middle, end) == due(cause, NOW, end)
+
+
+def test_runs_as_of_their_instants_are_runs_of_their_own() -> None:
+    definition = TriggerDefinition("p", (schedule("0 4 * * *", missed="all"), NewData("events", 100)))
+    facts = Facts(NOW + HOUR, {"events": 1100})
+    reasons = decide(definition, Memory(NOW - 2 * DAY, rows={"events": 1000}), facts).reasons
+    assert [one.as_of for one in reasons] == [NOW - DAY, NOW, None]
+
+
+def test_a_policy_that_is_not_there_is_told() -> None:
+    with pytest.raises(UsageError, match="latest"):
+        schedule("0 4 * * *", missed="lates")  # type: ignore[arg-type]
 
 
 def test_rows_count_from_the_last_start() -> None:

@@ -43,6 +43,17 @@ def test_a_schedule_fires_once_a_tick(tmp_path: Path) -> None:
     assert fired(mill.days(3)) == ["schedule"] * 3
 
 
+@pytest.mark.parametrize(("missed", "starts"), [("skip", 0), ("latest", 1), ("all", 3)])
+def test_after_a_downtime_missed_instants_are_made_up_for(tmp_path: Path, missed: str, starts: int) -> None:
+    mill = started(tmp_path, f'[schedule("0 4 * * *", missed="{missed}", as_of=True)]')
+    mill.clock.advance(2 * DAY + timedelta(hours=8))
+    made = mill.turn().fired
+    assert [one.status for one in made] == ["succeeded"] * starts
+    assert [one.as_of for one in made] == [mill.clock.now().replace(hour=4) - DAY * ago for ago in range(starts)][::-1]
+    assert [mill.ws.runs.show(one.run).as_of for one in made] == [one.as_of for one in made]
+    assert fired([mill.turn()]) == []
+
+
 def test_new_data_fires_when_there_is_enough(tmp_path: Path) -> None:
     mill = started(tmp_path, "[new_data(events, rows=240)]")
     assert fired(mill.days(4)) == ["new_data"] * 2
@@ -145,7 +156,7 @@ def test_every_decision_has_a_cause(tmp_path: Path) -> None:
 def test_a_run_that_fails_is_recorded_and_not_tried_again(tmp_path: Path) -> None:
     mill = started(tmp_path)
 
-    def broken(pipeline: str) -> None:
+    def broken(pipeline: str, **_: object) -> None:
         raise StepFailedError("no", cause=pipeline)
 
     mill.ws.triggers.fire("late")

@@ -5,6 +5,7 @@ python drive.py ROOT PIPELINE [EXECUTOR [WORKERS]] [NAME=VALUE ...]
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import msgspec
 import mulle.registry.tables
 import mulle.tracking.tables  # declared before the catalog is made
 from mulle.access import Signer
+from mulle.adapters import ray
 from mulle.catalog import Catalog
 from mulle.clock import Clock, ClockIds, SystemClock
 from mulle.config import Settings
@@ -71,6 +73,8 @@ class Site:
     def _executor(self, kind: str, workers: int) -> Executor:
         if kind == "process":
             return ProcessPool(Place(str(self.root), "project", str(self.workspace)), workers)
+        if kind == "ray":
+            return ray.make(Place(str(self.root), "project", str(self.workspace)), workers, os.environ["CLUSTER"])
         shelf = Shelf(self.store, self.signer, self.workspace / "tmp")
         return InProcess(shelf, self.catalog.clock, self.workspace, lambda: self.project.definitions)
 

@@ -34,7 +34,7 @@ _OVER = ("executed", "cached", "failed")
 )
 @click.option("--as-of", default=None, metavar="INSTANT", help="Train as if it were this instant.")
 @click.option("--from-study", default="", metavar="STUDY", help="With the parameters of a study's best trial.")
-@click.option("--executor", type=click.Choice(["in-process", "process"]), default=None, help="Where the steps run.")
+@click.option("--executor", type=click.Choice(["in-process", "process", "ray"]), help="Where the steps run.")
 @json_option
 @reason_option
 @pass_state

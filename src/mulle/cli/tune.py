@@ -36,7 +36,7 @@ _options = options(
     click.option("--seed", type=int, help="Of all that is drawn; 0 by default."),
     click.option("--study", default="", metavar="NAME", help=_STUDY),
     click.option("--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of all trials."),
-    click.option("--executor", type=click.Choice(["in-process", "process"]), help="Where the steps run."),
+    click.option("--executor", type=click.Choice(["in-process", "process", "ray"]), help="Where the steps run."),
 )
 
 

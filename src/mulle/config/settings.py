@@ -17,7 +17,7 @@ from mulle.errors import ConfigError, UsageError, unknown
 from mulle.types import duration
 
 FILE = "mulle.toml"
-Executor: TypeAlias = Literal["process", "in-process"]
+Executor: TypeAlias = Literal["process", "in-process", "ray"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,9 +32,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     module: str = "project"
     """`[project] module`: the Python module, below the root, that holds the definitions."""
     executor: Executor = "process"
-    """`[run] executor` or MULLE_EXECUTOR: "process" (a warm pool) or "in-process"."""
+    """`[run] executor` or MULLE_EXECUTOR: "process" (a warm pool), "in-process" or "ray"."""
     workers: int = 0
-    """`[run] workers` or MULLE_WORKERS: how many processes run steps; 0 means one for each core."""
+    """`[run] workers` or MULLE_WORKERS: how many processes run steps (with Ray: on each node); 0: one for each core."""
+    cluster: str = ""
+    """`[run] cluster` or MULLE_CLUSTER: the address of the Ray cluster, or "auto"; without it, one is started here."""
     environments: Path | None = None
     """`[run] environments` or MULLE_ENVIRONMENTS: where environments of steps are built (default: in the workspace)."""
     host: str = "127.0.0.1"
@@ -66,6 +68,7 @@ class _Workspace(msgspec.Struct, forbid_unknown_fields=True):
 class _Run(msgspec.Struct, forbid_unknown_fields=True):
     executor: Executor = "process"
     workers: int = 0
+    cluster: str = ""
     environments: str = ""
 
 
@@ -97,6 +100,7 @@ _ENVIRONMENT = {
     "MULLE_WORKSPACE": ("workspace", "path"),
     "MULLE_EXECUTOR": ("run", "executor"),
     "MULLE_WORKERS": ("run", "workers"),
+    "MULLE_CLUSTER": ("run", "cluster"),
     "MULLE_QUEUE": ("resources", "queue"),
     "MULLE_ENVIRONMENTS": ("run", "environments"),
     "MULLE_HOST": ("server", "host"),
@@ -232,6 +236,7 @@ def _settings(root: Path, file: _File) -> Settings:
         project=file.project.name or root.name,
         module=file.project.module,
         executor=file.run.executor,
+        cluster=file.run.cluster,
         workers=file.run.workers,
         environments=(root / Path(file.run.environments).expanduser()) if file.run.environments else None,
         host=file.server.host,

@@ -5,19 +5,23 @@ These are words only: frozen records that the project version names. The rules a
 
 from __future__ import annotations
 
+import typing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from mulle.definitions import define
-from mulle.errors import DeliveryError
+from mulle.errors import DeliveryError, unknown
 from mulle.types import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DAY = timedelta(days=1)
+
+
+Missed = Literal["skip", "latest", "all"]
 
 
 class BetterThanChampion(msgspec.Struct, frozen=True, tag="better_than_champion", tag_field="kind"):
@@ -75,9 +79,15 @@ class Demand(msgspec.Struct, frozen=True, tag="demand", tag_field="kind"):
 
 
 class Schedule(msgspec.Struct, frozen=True, tag="schedule", tag_field="kind"):
-    """A cron expression in UTC."""
+    """A cron expression in UTC, and what becomes of instants at which the wheel did not turn.
+
+    `missed`: "latest" starts once for all of them, "all" once for each, "skip" not at all. With `as_of` a run reads its
+    data as of the instant that it was scheduled for, and gets it as the parameter `as_of` where it has one.
+    """
 
     cron: str
+    missed: Missed = "latest"
+    as_of: bool = False
 
 
 class NewData(msgspec.Struct, frozen=True, tag="new_data", tag_field="kind"):
@@ -151,8 +161,16 @@ def full() -> Stage:
     return Stage("full", 100.0, timedelta(0))
 
 
-def schedule(cron: str) -> Schedule:
-    """At these instants (cron, five fields, UTC)."""
+def schedule(cron: str, *, missed: Missed = "latest", as_of: bool | None = None) -> Schedule:
+    """At these instants (cron, five fields, UTC).
+
+    Args:
+        cron: which instants.
+        missed: what becomes of those at which the wheel did not turn, as when the machine was off: one start for all of
+            them ("latest"), one for each, the oldest first ("all"), or none ("skip").
+        as_of: whether the run reads its data as of the instant that it was scheduled for, which it also gets as its
+            parameter `as_of`, if it has one; by default only with missed="all", whose runs would be all the same.
+    """
     from croniter import croniter  # noqa: PLC0415 - start-up time: only projects with a schedule pay for it
 
     if not croniter.is_valid(cron):
@@ -161,7 +179,9 @@ def schedule(cron: str) -> Schedule:
             cause="five fields are needed: minute hour day month weekday",
             cure='write for example "0 4 1 * *" (04:00 on the first of each month)',
         )
-    return Schedule(cron)
+    if missed not in typing.get_args(Missed):
+        raise unknown("policy", missed, typing.get_args(Missed), cure='missed="latest"')
+    return Schedule(cron, missed, missed == "all" if as_of is None else as_of)
 
 
 def new_data(dataset: Any, *, rows: int) -> NewData:

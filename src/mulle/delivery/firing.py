@@ -11,6 +11,11 @@ from croniter import croniter
 
 from mulle.delivery.declare import Drifted, NewData, QualityDrop, Schedule, TriggerDefinition
 
+GRACE = timedelta(minutes=5)
+MOST = 1000
+"""More starts than this are not made up for at once: the newest ones are."""
+_INSTANT = timedelta(seconds=1)
+
 
 class Memory(msgspec.Struct, frozen=True):
     """What a pipeline's trigger remembers: the cursors over everything that may start it.
@@ -62,6 +67,8 @@ class Reason(msgspec.Struct, frozen=True):
     text: str
     evidence: dict[str, Any] = {}
     event: str = ""
+    as_of: datetime | None = None
+    """The instant as of which its run reads: that makes it a run of its own."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -75,9 +82,9 @@ class Decision(msgspec.Struct, frozen=True):
 def decide(definition: TriggerDefinition, memory: Memory, facts: Facts) -> Decision:
     """Weigh every cause once.
 
-    One start for all reasons that hold in the same turn. A demand starts at once. In the cooldown everything else
-    waits: rows keep counting, alerts keep if the model they speak of still serves when it ends, and a scheduled
-    instant is made up for once it ends.
+    One start for all reasons that hold in the same turn, but one for each instant that runs are to read as of. A demand
+    starts at once. In the cooldown everything else waits: rows keep counting, alerts keep if the model they speak of
+    still serves when it ends, and a scheduled instant is made up for once it ends.
     """
     demands = [
         Reason("demand", one.reason or "asked for", {}, one.event) for one in facts.demands if one.number > memory.asked
@@ -102,9 +109,7 @@ def decide(definition: TriggerDefinition, memory: Memory, facts: Facts) -> Decis
 def _reasons(cause: Any, memory: Memory, facts: Facts) -> list[Reason]:
     match cause:
         case Schedule():
-            tick = next_tick(cause.cron, memory.examined)
-            if tick <= facts.now:
-                return [Reason("schedule", f"scheduled: {cause.cron}", {"cron": cause.cron, "tick": tick.isoformat()})]
+            return [_scheduled(cause, tick) for tick in due(cause, memory.examined, facts.now)]
         case NewData():
             came = facts.rows.get(cause.dataset, 0) - memory.rows.get(cause.dataset, facts.rows.get(cause.dataset, 0))
             if came >= cause.rows:
@@ -124,6 +129,27 @@ def _reasons(cause: Any, memory: Memory, facts: Facts) -> list[Reason]:
     return []
 
 
+def due(cause: Schedule, examined: datetime, now: datetime) -> list[datetime]:
+    """The instants after `examined` and up to `now` at which the schedule starts something, the oldest first.
+
+    The wheel turns within seconds of an instant if it turns at all: one that is older by GRACE was missed.
+    """
+    newest = last_tick(cause.cron, now)
+    if newest <= examined or (cause.missed == "skip" and now - newest > GRACE):
+        return []
+    if cause.missed != "all":
+        return [newest]
+    ticks = [newest]
+    while len(ticks) < MOST and (before := last_tick(cause.cron, ticks[-1] - _INSTANT)) > examined:
+        ticks.append(before)
+    return ticks[::-1]
+
+
+def _scheduled(cause: Schedule, tick: datetime) -> Reason:
+    evidence = {"cron": cause.cron, "tick": tick.isoformat()}
+    return Reason("schedule", f"scheduled: {cause.cron}", evidence, as_of=tick if cause.as_of else None)
+
+
 def _fresh(memory: Memory, facts: Facts, deployment: str, watch: str) -> list[AlertFact]:
     return [
         one
@@ -139,6 +165,12 @@ def _drop_text(alert: AlertFact) -> str:
 def next_tick(cron: str, after: datetime) -> datetime:
     """The first instant of the schedule after `after`."""
     found: datetime = croniter(cron, after.astimezone(UTC)).get_next(datetime)
+    return found.astimezone(UTC)
+
+
+def last_tick(cron: str, at: datetime) -> datetime:
+    """The last instant of the schedule up to `at`."""
+    found: datetime = croniter(cron, at.astimezone(UTC).replace(microsecond=0) + _INSTANT).get_prev(datetime)
     return found.astimezone(UTC)
 
 

@@ -50,6 +50,8 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float
     error: str
     event: str
+    as_of: datetime | None = None
+    """The instant that it was scheduled for, as of which its run reads."""
 
 
 class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):

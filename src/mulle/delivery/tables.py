@@ -37,6 +37,7 @@ firing = Table(
     Column("cpu_seconds", Float, nullable=False),
     Column("error", Text, nullable=False),
     Column("event", Text, nullable=False),
+    Column("as_of", Instant),
     Index("firing_status", "status"),
 )
 

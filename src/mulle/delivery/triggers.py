@@ -140,8 +140,7 @@ def weigh(world: World, now: datetime, champions: Mapping[str, str]) -> Weighed:
         decision = rule.decide(definition, memory, rule.Facts(now, rows, heard, demands[name]))
         known.append((definition, decision.memory))
         if decision.memory != memories[name] and _matters(decision, memories[name]):
-            made = _record(world.catalog, name, memories[name], decision)
-            found += [made] if made is not None else []
+            found += _record(world.catalog, name, memories[name], decision)
     return Weighed(found, rule.next_wake(known, now))
 
 
@@ -173,27 +172,31 @@ def _fact(one: Alert, champions: Mapping[str, str]) -> rule.AlertFact:
     return rule.AlertFact(one.number, one.id, one.event, one.deployment, one.watch, current, one.evidence)
 
 
-def _record(catalog: Catalog, name: str, before: rule.Memory | None, decision: rule.Decision) -> Firing | None:
-    """Write memory and firing together; nothing when another process has decided meanwhile."""
+def _record(catalog: Catalog, name: str, before: rule.Memory | None, decision: rule.Decision) -> list[Firing]:
+    """Write memory and firings together; nothing when another process has decided meanwhile."""
     with catalog.write() as tx:
         if recall(tx, name) != before:
-            return None
+            return []
         values = {"memory": msgspec.to_builtins(decision.memory)}
         statement = upsert(trigger_memory).values(pipeline=name, **values)
         tx.execute(statement.on_conflict_do_update(index_elements=["pipeline"], set_=values))
-        if not decision.reasons:
-            return None
-        reasons = [msgspec.to_builtins(one) for one in decision.reasons]
-        text = "; ".join(one.text for one in decision.reasons)
-        cause = next((one.event for one in decision.reasons if one.event), None)
-        kinds = ", ".join(dict.fromkeys(one.kind for one in decision.reasons))
-        payload = {"rule": kinds}
-        event = tx.event(f"trigger:{name}", payload, verb="triggers.fired", reason=text, cause=cause)
-        row: dict[str, Any] = {"id": tx.new_id(), "pipeline": name, "at": tx.now, "rule": kinds, "evidence": reasons}
-        row |= {"status": "pending", "run": "", "cpu_seconds": 0.0, "error": "", "event": event}
-        key = tx.execute(insert(firing).values(**row)).inserted_primary_key
-        assert key is not None
-        return msgspec.convert({"number": int(key[0]), **row}, Firing)
+        starts: dict[datetime | None, list[rule.Reason]] = {}
+        for reason in decision.reasons:
+            starts.setdefault(reason.as_of, []).append(reason)
+        return [_fired(tx, name, as_of, reasons) for as_of, reasons in starts.items()]
+
+
+def _fired(tx: Tx, name: str, as_of: datetime | None, given: Sequence[rule.Reason]) -> Firing:
+    text = "; ".join(one.text for one in given)
+    cause = next((one.event for one in given if one.event), None)
+    kinds = ", ".join(dict.fromkeys(one.kind for one in given))
+    event = tx.event(f"trigger:{name}", {"rule": kinds}, verb="triggers.fired", reason=text, cause=cause)
+    reasons = [msgspec.to_builtins(one) for one in given]
+    row: dict[str, Any] = {"id": tx.new_id(), "pipeline": name, "at": tx.now, "rule": kinds, "evidence": reasons}
+    row |= {"status": "pending", "run": "", "cpu_seconds": 0.0, "error": "", "event": event, "as_of": as_of}
+    key = tx.execute(insert(firing).values(**row)).inserted_primary_key
+    assert key is not None
+    return msgspec.convert({"number": int(key[0]), **row}, Firing)
 
 
 def pending(tx: Tx) -> list[Firing]:
@@ -208,7 +211,7 @@ def perform(world: World, waiting: Sequence[Firing]) -> list[Firing]:
         reason = "; ".join(each.text for each in one.evidence)
         with acting(actor="mulle", reason=reason, cause=one.event):
             try:
-                result = world.start(one.pipeline)
+                result = world.start(one.pipeline, as_of=one.as_of)
                 status = "succeeded" if result.status == "succeeded" else "failed"
                 values = {"status": status, "run": result.id, "error": result.error, "cpu_seconds": _cpu(result)}
             except MulleError as error:

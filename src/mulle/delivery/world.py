@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mulle.catalog import Catalog
 from mulle.clock import Clock
@@ -21,6 +21,9 @@ from mulle.pipelines.model import RunResult
 from mulle.predictions import Predictions
 from mulle.registry import ModelVersion, Registry
 from mulle.serving import Deployments
+
+if TYPE_CHECKING:
+    from mulle.pipelines.definition import Pipeline
 
 
 class Arrivals(Protocol):
@@ -43,8 +46,16 @@ class Requests(Protocol):
 class Starter(Protocol):
     """Starts a pipeline and waits for its end."""
 
-    def __call__(self, pipeline: str) -> RunResult:
-        """Run it on the heads of its datasets. A run that fails says so in its result, or raises MulleError."""
+    def __call__(self, pipeline: str, *, as_of: datetime | None = None) -> RunResult:
+        """Run it on the heads of its datasets, or as of an instant, which it also gets as its parameter `as_of`.
+
+        A run that fails says so in its result, or raises MulleError.
+        """
+
+
+def instant_for(pipeline: Pipeline[..., Any], as_of: datetime | None) -> dict[str, Any]:
+    """The parameter by which a pipeline is told the instant that its run is for, where it has one."""
+    return {"as_of": as_of.isoformat()} if as_of is not None and "as_of" in pipeline.signature.parameters else {}
 
 
 class Stopwatch(Protocol):

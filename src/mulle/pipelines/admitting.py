@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.05
 _YIELD_SECONDS = 0.5
 _ASKING = 8
 """So many steps of a run at most stand in the queue; the others come after them."""
-_ENDS = {"": "done", "Preempted": "gave way", "Cancelled": "cancelled"}
+_ENDS = {"": "done", "Preempted": "gave way", "NodeLost": "gave way", "Cancelled": "cancelled"}
 _NO_OPTIONS = Options()
 
 

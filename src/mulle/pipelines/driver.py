@@ -28,7 +28,7 @@ from mulle.pipelines.plan import Ongoing, Plan
 from mulle.pipelines.promise import promises
 from mulle.pipelines.record import GivenUpError, Record
 from mulle.pipelines.retrying import pause
-from mulle.pipelines.task import PRUNED, Failure, Outcome
+from mulle.pipelines.task import MOVED, PRUNED, Failure, Outcome
 from mulle.resources.process import HUNG_SECONDS
 from mulle.store.leases import leasing
 from mulle.tracking.ingest import ingest
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.5
 _BURY_SECONDS = 5.0
+_MOST_LOST = 5
+"""A step that has lost so many nodes may be what kills them."""
 _OUTSIDE = {"effect", "map", "reduce"}
 _UNFOLDING = {"when", "map", "reduce"}
 _AT_ONCE = 500
@@ -381,10 +383,12 @@ class Driver:
     def _fail(self, known: Tx, step: Ongoing, failure: Failure) -> None:
         options = Options() if step.node.step is None or self._part else step.node.step.options
         memo.release(known, step.row.key, step.row.id)
-        step.preempted += failure.kind == "Preempted"
+        moved = failure.kind in MOVED and step.lost < _MOST_LOST
+        step.preempted += moved
+        step.lost += failure.kind == "NodeLost"
         tried = step.row.attempts - step.preempted
-        if failure.kind == "Preempted" or (tried <= options.retries and not failure.final):
-            wait = 0.0 if failure.kind == "Preempted" else pause(options.backoff, tried, step.row.id)
+        if moved or (tried <= options.retries and not failure.final):
+            wait = 0.0 if moved else pause(options.backoff, tried, step.row.id)
             step.not_before = time.monotonic() + wait
             step.row = msgspec.structs.replace(step.row, status="pending", error=failure.message)
             self._waiting[step.node.name] = step

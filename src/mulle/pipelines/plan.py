@@ -58,6 +58,8 @@ class Ongoing:
     worth: float = 0.0
     not_before: float = 0.0
     preempted: int = 0
+    lost: int = 0
+    """How many nodes were lost under it."""
     """How many of its attempts were ended for the sake of another step; they do not count."""
     asked: int = 0
     """The turn in which the memo was asked; it is asked again in the turn in which the step would begin."""

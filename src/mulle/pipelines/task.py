@@ -112,6 +112,10 @@ PRUNED = "PrunedError"
 """The kind of a failure that is none: the study's pruner ended the trial."""
 
 
+MOVED = frozenset({"Preempted", "NodeLost"})
+"""Kinds of failures that are not the step's own: it begins anew, and that does not count as a retry."""
+
+
 class Failure(msgspec.Struct, frozen=True):
     """Why a step failed: the user's line first, then the whole trace."""
 

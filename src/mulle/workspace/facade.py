@@ -20,8 +20,6 @@ from mulle.catalog.explaining import LineageService
 from mulle.clock import Clock, ClockIds, Ids, system_clock
 from mulle.config import Settings
 from mulle.config import load as load_settings
-from mulle.errors import unknown
-from mulle.resources import cpus_available
 from mulle.store import LocalStore, ObjectStore
 from mulle.types import instant
 from mulle.workspace import format as disk
@@ -47,7 +45,6 @@ if TYPE_CHECKING:
     from mulle.pipelines.pipeline_service import PipelineService
     from mulle.pipelines.service import RunService
     from mulle.pipelines.sweep import Sweep, Swept
-    from mulle.pipelines.values import Shelf
     from mulle.pipelines.worker import Place
     from mulle.predictions import PredictionLog, Predictions
     from mulle.registry import Registry
@@ -537,12 +534,6 @@ class Workspace:
         return PredictionLog(self.root / "predictions", self.root / "spool" / "predictions")
 
     @cached_property
-    def _shelf(self) -> Shelf:
-        from mulle.pipelines.values import Shelf
-
-        return Shelf(self.store, self.signer, self.root / "tmp")
-
-    @cached_property
     def _place(self) -> Place:
         from mulle.pipelines.worker import Place
 
@@ -563,18 +554,11 @@ class Workspace:
         return {}
 
     def _executor(self, name: str) -> Executor:
-        from mulle.pipelines.in_process import InProcess
-        from mulle.pipelines.pool import ProcessPool
+        from mulle.workspace.executors import make
 
-        if name not in {"process", "in-process"}:
-            raise unknown("executor", name, ["process", "in-process"], cure="--executor process")
         if name not in self._executors:
-            if name == "process":
-                made: Executor = ProcessPool(self._place, self.settings.workers or cpus_available())
-            else:
-                away = lambda: self._executor("process")  # noqa: E731 - passed on, not named
-                made = InProcess(self._shelf, self.clock, self.root, lambda: self.project.definitions, away)
-            self._executors[name] = made
+            away = lambda: self._executor("process")  # noqa: E731 - passed on, not named
+            self._executors[name] = make(self, name, self._place, away)
         return self._executors[name]
 
     @cached_property

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mulle.data import DataService
-from mulle.delivery.world import Collected, NoRequests, Rules, World
+from mulle.delivery.world import Collected, NoRequests, Rules, World, instant_for
 from mulle.monitoring.service import Learned, Monitoring
 from mulle.pipelines import Controller, Memo
 from mulle.predictions import PredictionLog, Predictions
@@ -35,8 +35,9 @@ class Starting:
         self._controller = controller
         self._project = project
 
-    def __call__(self, pipeline: str) -> RunResult:
-        return self._controller.run(self._project.one_pipeline(pipeline))
+    def __call__(self, pipeline: str, *, as_of: datetime | None = None) -> RunResult:
+        named = self._project.one_pipeline(pipeline)
+        return self._controller.run(named, instant_for(named, as_of), as_of=as_of)
 
 
 def forks(ws: Workspace, executor: Executor) -> Worlds:

@@ -15,7 +15,7 @@ from mulle.delivery.declare import DeploymentDefinition
 from mulle.delivery.gate import CheckResult
 from mulle.delivery.gating import judge_version
 from mulle.delivery.turn import turn as one_turn
-from mulle.delivery.world import Collected, NoRequests, Requests, Rules, World
+from mulle.delivery.world import Collected, NoRequests, Requests, Rules, World, instant_for
 from mulle.errors import DeliveryError, MulleError
 from mulle.flavors.engines import load_engine
 from mulle.verbs import acting
@@ -23,6 +23,7 @@ from mulle.verbs import acting
 if TYPE_CHECKING:
     from mulle.delivery.model import TurnReport
     from mulle.flavors.predictor import Predictor
+    from mulle.pipelines.model import RunResult
     from mulle.registry import ModelVersion
     from mulle.workspace.facade import Workspace
 
@@ -58,11 +59,22 @@ def world(ws: Workspace, *, requests: Requests | None = None, rules: Rules | Non
         deployments=ws.deployments,
         predictions=ws.predictions,
         monitors=ws.monitors,
-        start=ws.run,
+        start=_Starting(ws),
         arrivals=Collected(ws.data, list(definitions.all("dataset").values())),
         requests=requests or NoRequests(),
         stopwatch=lambda version: latency_p99(ws, version),
     )
+
+
+class _Starting:
+    """Starts the project's pipelines by name."""
+
+    def __init__(self, ws: Workspace) -> None:
+        self._ws = ws
+
+    def __call__(self, pipeline: str, *, as_of: datetime | None = None) -> RunResult:
+        named = self._ws.project.one_pipeline(pipeline)
+        return self._ws.run(pipeline, instant_for(named, as_of), as_of=as_of)
 
 
 def turn(ws: Workspace) -> TurnReport:

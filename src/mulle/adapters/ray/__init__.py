@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mulle.errors import ConfigError
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from mulle.pipelines.worker import Place
 
 
-def executor(place: Place, workers: int, cluster: str) -> Executor:
+def make(place: Place, workers: int, cluster: str) -> Executor:
     """The entry point: an executor over the nodes of a Ray cluster.
 
     Args:
@@ -22,6 +23,7 @@ def executor(place: Place, workers: int, cluster: str) -> Executor:
     Raises:
         ConfigError: Ray is not installed.
     """
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # Ray reads it once: no call of ours is to start a cluster
     try:
         from mulle.adapters.ray.executor import RayExecutor  # noqa: PLC0415 - optional, and a second to import
     except ModuleNotFoundError as error:

@@ -13,12 +13,14 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import ray
+import ray._private.worker as ray_worker
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -38,6 +40,8 @@ _AHEAD_SECONDS = 0.1
 """So much work may wait on a node, so that it does not wait for us."""
 _MOST_AHEAD = 32
 
+_LOG = logging.getLogger("mulle.ray")
+
 _clusters: dict[tuple[str, int], Cluster] = {}
 _connecting = threading.Lock()
 
@@ -56,10 +60,21 @@ def connect(address: str, workers: int) -> Cluster:
         return found
 
 
+def disconnect() -> None:
+    """Let go of every cluster, and of Ray: for processes that go on without them."""
+    with _connecting:
+        for cluster in _clusters.values():
+            cluster.stop()
+        _clusters.clear()
+        ray.shutdown()
+
+
 def _init(address: str) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if ray.is_initialized():
         return
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    ray_worker.print_to_stdstream = _log  # it prints what it hears of nodes on standard output, which is for programs
     try:
         ray.init(
             address=address or "local",
@@ -74,6 +89,12 @@ def _init(address: str) -> None:
             cause=str(error),
             cure='ray start --head, then set [run] cluster = "HOST:6379" in mulle.toml',
         ) from error
+
+
+def _log(data: Mapping[str, Any], **_: Any) -> None:
+    """What Ray hears of the cluster, as far as it is for those who look for it."""
+    for line in data["lines"]:
+        _LOG.debug("%s", line)
 
 
 @dataclass(eq=False)
@@ -104,6 +125,7 @@ class Cluster:
         self._places: dict[str, int] = {}
         self._mean = 1.0
         self._busy_until = time.monotonic()
+        self._stopped = False
         threading.Thread(target=self._keep_nodes, name="mulle-ray", daemon=True).start()
 
     @property
@@ -116,6 +138,13 @@ class Cluster:
     def ahead(self) -> int:
         """How many tasks beyond the cores may be given, by how short tasks have been."""
         return self.capacity * self._depth()
+
+    def stop(self) -> None:
+        """End the work of this process on the cluster."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._let_go()
 
     def attach(self, place: str) -> None:
         """Somebody begins to use the cluster for a place."""
@@ -143,6 +172,7 @@ class Cluster:
         future.set_running_or_notify_cancel()
         with self._changed:
             self._futures[task.step_run] = future
+            self._busy_until = time.monotonic()
             self._queue.append((place, task))
             self._changed.notify_all()
         self._assign()
@@ -168,7 +198,6 @@ class Cluster:
         """Give queued tasks to the nodes that have room for them, the least busy first; a node's in one call."""
         given: dict[tuple[Member, str], list[bytes]] = {}
         with self._changed:
-            self._busy_until = time.monotonic()
             while self._queue and self._members:
                 place, task = self._queue[0]
                 member = min(self._members.values(), key=lambda each: each.load() / each.cpus)
@@ -202,10 +231,13 @@ class Cluster:
                 with self._changed:
                     done = [outcome for outcome in found if member.tasks.pop(outcome.step_run, None) is not None]
                     for outcome in done:
+                        self._busy_until = time.monotonic()
                         self._mean += (outcome.seconds - self._mean) * 0.1
                 self._assign()
                 for outcome in done:
                     self._finish(outcome)
+        except SystemExit:  # Ray is shut down under us
+            return
         except RayError as error:
             self._lose(member, _why(error))
 
@@ -228,11 +260,13 @@ class Cluster:
 
     def _keep_nodes(self) -> None:
         """Take in new nodes while there is work, and let go of all when there is none for a while."""
-        while True:
+        while not self._stopped:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._queue), _LOOK_SECONDS)
+                self._changed.wait_for(lambda: bool(self._queue) or self._stopped, _LOOK_SECONDS)
                 idle = time.monotonic() - self._busy_until
                 working = bool(self._queue) or any(member.tasks for member in self._members.values())
+            if self._stopped or not ray.is_initialized():
+                return
             if working:
                 with contextlib.suppress(RayError):
                     self._join_new()
@@ -263,7 +297,7 @@ class Cluster:
             actor = ray.remote(Node).options(**options).remote(used, PATIENCE_SECONDS + 2 * BEAT_SECONDS)
             ray.get(actor.harvest.remote(0.0), timeout=_START_SECONDS)
         except RayError as error:
-            logging.getLogger("mulle.ray").warning("node %s cannot be used: %s", node[:8], _why(error))
+            _LOG.warning("node %s cannot be used: %s", node[:8], _why(error))
             with self._changed:
                 self._avoided[node] = time.monotonic() + _AVOID_SECONDS
             _end(actor)
@@ -280,7 +314,7 @@ class Cluster:
     def _let_go(self) -> None:
         """Give the cores back to the cluster."""
         with self._changed:
-            if self._queue or any(member.tasks for member in self._members.values()):
+            if not self._stopped and (self._queue or any(member.tasks for member in self._members.values())):
                 return
             members = list(self._members.values())
             self._members.clear()

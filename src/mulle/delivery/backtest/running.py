@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mulle.delivery.backtest.questions import Answers
     from mulle.delivery.declare import DeploymentDefinition
     from mulle.delivery.model import TurnReport
-    from mulle.delivery.world import World
+    from mulle.delivery.world import Starter, World
 
 SOONEST = timedelta(minutes=1)
 _ALL = 1_000_000
@@ -71,14 +71,14 @@ class Lived:
 class Meter:
     """A starter that remembers what each run's steps cost, whoever paid for them."""
 
-    def __init__(self, start: Callable[[str], RunResult], registry: Registry) -> None:
+    def __init__(self, start: Starter, registry: Registry) -> None:
         self._start = start
         self._registry = registry
         self.total = 0.0
         self.trainings: dict[str, float] = {}
 
-    def __call__(self, pipeline: str) -> RunResult:
-        result = self._start(pipeline)
+    def __call__(self, pipeline: str, *, as_of: datetime | None = None) -> RunResult:
+        result = self._start(pipeline, as_of=as_of)
         cost = sum(step.worth for step in result.steps)
         bundles = [self._registry.show(ref).bundle for ref in result.model_versions]
         self.trainings["+".join(bundles) or f"{pipeline} {result.as_of}"] = cost

@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.Column("cpu_seconds", sa.Float(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("id"),
     )
