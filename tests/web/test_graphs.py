@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from mulle.catalog.lineage import Edge, Graph, Node
+from mulle.pipelines.model import GraphEdge, GraphNode, RunGraph, StepStatus
 from mulle.web import graphs
 from mulle.web.language import Words
 
@@ -52,3 +55,30 @@ def test_a_wide_graph_is_given_more_height() -> None:
     tall = graphs.lineage(WORDS, {}, Graph("dataset:d@1", [Node("dataset_version", "dataset:d@1"), *objects], edges))
     flat = graphs.lineage(WORDS, {}, Graph("dataset:d@1", [Node("dataset_version", "dataset:d@1")], []))
     assert tall.height > flat.height
+
+
+def run_graph(names: list[str], edges: list[tuple[str, str]], status: StepStatus = "executed") -> RunGraph:
+    nodes = [GraphNode(name, "step", status, 1.0, name) for name in names]
+    return RunGraph("r", nodes, [GraphEdge(source, target, "x") for source, target in edges])
+
+
+def test_the_many_calls_of_a_mapped_step_are_one_box() -> None:
+    calls = [f"measure[{number}]" for number in range(100)]
+    graph = run_graph(["load", *calls, "join"], [*(("load", one) for one in calls), *((one, "join") for one in calls)])
+    drawing = graphs.steps(WORDS, graph)
+    assert [(box.label, box.note) for box in drawing.nodes][1] == ("measure[…]", "100 steps")
+    assert len(drawing.edges) == 2
+
+
+def test_a_failed_call_shows_on_the_box_of_all() -> None:
+    calls = [f"measure[{number}]" for number in range(20)]
+    graph = run_graph(calls, [])
+    graph.nodes[7] = GraphNode("measure[7]", "step", "failed", 1.0, "seven")
+    (box,) = graphs.steps(WORDS, graph).nodes
+    assert (box.state, box.href) == ("bad", "#step-seven")
+
+
+def test_a_long_chain_is_laid_out_at_once() -> None:
+    names = [f"s{number}" for number in range(5000)]
+    drawing = graphs.steps(WORDS, run_graph(names, list(pairwise(names))))
+    assert (len(drawing.nodes), drawing.height) == (5000, graphs.LOWEST)

@@ -55,6 +55,7 @@ def test_no_message_is_left_that_nothing_names() -> None:
         "source.",
         "outcome.",
         "resources.why.",
+        "plan.",
     )
     text = "".join(path.read_text() for path in (*SOURCES.rglob("*.html"), *SOURCES.rglob("*.py")))
     left = [

@@ -244,3 +244,11 @@ def test_files_are_compared_by_path(pages: TestClient) -> None:
     page = pages.get("/datasets/photos/diff").text
     assert "b.jpg" in page
     assert "a.jpg" not in page
+
+
+def test_the_plan_of_a_pipeline_says_why(pages: TestClient) -> None:
+    asked = {"params": {"strength": "0.123"}, "headers": {"accept-language": "en"}}
+    told = pages.get("/pipelines/returns/plan", **asked).text  # type: ignore[arg-type]
+    assert "parameter strength: 1.0 → 0.123" in told
+    refused = pages.get("/pipelines/returns/plan", params={"strength": "much"})
+    assert (refused.status_code, "cannot be" in refused.text) == (400, True)

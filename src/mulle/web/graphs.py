@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mulle.pipelines.model import GraphEdge, GraphNode
 from mulle.web.formatting import seconds, tone
 from mulle.web.links import page_of
 
 if TYPE_CHECKING:
     from mulle.catalog.lineage import Graph, Node
-    from mulle.pipelines.model import GraphNode, RunGraph
+    from mulle.pipelines.model import RunGraph
     from mulle.web.language import Words
 
 FEW = 4
+MANY = 12
+_URGENT = ("failed", "cancelled", "running", "pending", "executed", "cached", "skipped")
 BY_RUN = frozenset({"executed", "reused"})
 LOWEST, HIGHEST, ROW, MARGIN = 96, 520, 52, 44
 
@@ -78,32 +81,65 @@ def lineage(words: Words, titles: Mapping[str, str], *graphs: Graph) -> Drawing:
 
 def steps(words: Words, graph: RunGraph) -> Drawing:
     """The steps of a run, each with how it went."""
+    nodes, edges, notes = _gathered(words, graph)
     boxes = [
         Box(
             id=node.name,
             kind="step",
             label=node.name,
-            note=_step_note(words, node),
+            note=notes.get(node.name) or _step_note(words, node),
             title=f"{node.name}: {node.status}",
             href=f"#step-{node.step_run}" if node.step_run else "",
             state=tone(node.status) or node.status,
         )
-        for node in graph.nodes
+        for node in nodes
     ]
-    return _drawing(boxes, [Arrow(edge.source, edge.target, edge.label) for edge in graph.edges])
+    return _drawing(boxes, [Arrow(edge.source, edge.target, edge.label) for edge in edges])
 
 
 def _drawing(boxes: list[Box], arrows: list[Arrow]) -> Drawing:
     """A drawing with the height that it will need, so that nothing on the page moves when the browser has drawn it."""
-    ranks = dict.fromkeys((box.id for box in boxes), 0)
-    for _ in boxes:  # longest paths; as many rounds as the longest can have steps
-        before = dict(ranks)
-        for arrow in arrows:
-            ranks[arrow.target] = max(ranks[arrow.target], min(ranks[arrow.source] + 1, len(boxes)))
-        if ranks == before:
-            break
-    widest = max(Counter(ranks.values()).values(), default=1)
+    widest = max(Counter(_ranks(boxes, arrows).values()).values(), default=1)
     return Drawing(boxes, arrows, min(HIGHEST, max(LOWEST, widest * ROW + MARGIN)))
+
+
+def _ranks(boxes: list[Box], arrows: list[Arrow]) -> dict[str, int]:
+    """How many arrows lead to each box on the longest way; those on a circle stay at the beginning."""
+    ranks = dict.fromkeys((box.id for box in boxes), 0)
+    after: dict[str, list[str]] = defaultdict(list)
+    missing = Counter(arrow.target for arrow in arrows)
+    for arrow in arrows:
+        after[arrow.source].append(arrow.target)
+    ready = [name for name in ranks if not missing[name]]
+    while ready:
+        name = ready.pop()
+        for target in after[name]:
+            ranks[target] = max(ranks[target], ranks[name] + 1)
+            missing[target] -= 1
+            if not missing[target]:
+                ready.append(target)
+    return ranks
+
+
+def _gathered(words: Words, graph: RunGraph) -> tuple[list[GraphNode], list[GraphEdge], dict[str, str]]:
+    """The graph with the many calls of one mapped step as one node, and the notes of such nodes."""
+    counts = Counter(_call(node.name) for node in graph.nodes)
+    name_of = {node.name: _call(node.name) if counts[_call(node.name)] > MANY else node.name for node in graph.nodes}
+    notes = {name: words("graph.steps", n=counts[name]) for name in name_of.values() if counts[name] > MANY}
+    nodes: dict[str, GraphNode] = {}
+    for node in graph.nodes:
+        name = name_of[node.name]
+        known = nodes.get(name)
+        if known is None or _URGENT.index(node.status) < _URGENT.index(known.status):
+            nodes[name] = GraphNode(name, node.kind, node.status, node.seconds, node.step_run)
+    edges = {GraphEdge(name_of[one.source], name_of[one.target], one.label): None for one in graph.edges}
+    return list(nodes.values()), [edge for edge in edges if edge.source != edge.target], notes
+
+
+def _call(name: str) -> str:
+    """What the calls of one mapped step have in common: `measure[…]` of `measure[AA]`."""
+    call, bracket, _ = name.partition("[")
+    return f"{call}[…]" if bracket else name
 
 
 def _step_note(words: Words, node: GraphNode) -> str:
