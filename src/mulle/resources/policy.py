@@ -95,12 +95,21 @@ class _Turn:
         self._now = now
         self._holding = [claim for claim in claims if claim.granted is not None]
         self._waiting = [claim for claim in claims if claim.granted is None and claim.pool in rules.pools]
+        self._left: dict[str, Room] = {}
+        """What nobody holds."""
         self._free: dict[str, Room] = {}
+        """What nobody holds, and nothing is kept for."""
         self._soon: dict[str, Room] = {}
+        """The same when all have given way that were asked to."""
+        self._lowest: dict[str, float] = {}
+        """The lowest rank that holds."""
+        self._shares: dict[tuple[str, str], float] = {}
         for name, pool in rules.pools.items():
             held = [claim for claim in self._holding if claim.pool == name]
-            self._free[name] = pool.room(held)
+            self._left[name] = pool.room(held)
+            self._free[name] = self._left[name].copy()
             self._soon[name] = pool.room([claim for claim in held if not claim.leaving])
+            self._lowest[name] = min((claim.rank for claim in held), default=0.0)
         self.granted: list[Granted] = []
         self.victims: dict[str, str] = {}
         self.waiting: list[Waiting] = []
@@ -139,14 +148,14 @@ class _Turn:
     def _why(self, claim: Claim, yielding: bool) -> Block:
         if yielding:
             return "yielding"
-        held = [each for each in self._holding if each.pool == claim.pool]
-        return "turn" if not self._rules.pools[claim.pool].room(held).lacks(claim.need, claim.gang) else "room"
+        return "room" if self._left[claim.pool].lacks(claim.need, claim.gang) else "turn"
 
     def _grant(self, claim: Claim, free: Room, soon: Room) -> None:
         devices = free.choose(claim.need.gpus, claim.gang) if claim.need.gpus else {}
         assert devices is not None
-        free.take(claim.need, devices)
-        soon.take(claim.need, devices)
+        for room in (free, soon, self._left[claim.pool]):
+            room.take(claim.need, devices)
+        self._shares.pop((claim.pool, claim.project), None)
         rank = effective(claim, self._rules, self._now)
         self.granted.append(Granted(claim, devices, rank))
         self._holding.append(msgspec.structs.replace(claim, granted=self._now, rank=rank, devices=devices))
@@ -155,7 +164,7 @@ class _Turn:
         """Whether there will be room when all have given way that were asked to; asks more of them where it may."""
         if not soon.lacks(claim.need, claim.gang):
             return True
-        if not claim.preempts:
+        if not claim.preempts or self._lowest[claim.pool] >= claim.priority:
             return False
         lower = [each for each in self._holding if self._may_take(claim, each)]
         chosen: list[Claim] = []
@@ -184,10 +193,12 @@ class _Turn:
         return other.pool == claim.pool and other.yields and not asked and other.rank < claim.priority
 
     def _key(self, claim: Claim) -> tuple[float, float, float, str]:
-        mine = (each.need for each in self._holding if (each.pool, each.project) == (claim.pool, claim.project))
-        share = total(mine).share(self._rules.pools[claim.pool].amount) / self._rules.weight(claim.project)
-        past = self._service.get((claim.pool, claim.project), 0.0)
-        return (-effective(claim, self._rules, self._now), past + HORIZON * share, claim.asked, claim.id)
+        whose = (claim.pool, claim.project)
+        if whose not in self._shares:
+            mine = total(each.need for each in self._holding if (each.pool, each.project) == whose)
+            self._shares[whose] = mine.share(self._rules.pools[claim.pool].amount) / self._rules.weight(claim.project)
+        had = self._service.get(whose, 0.0) + HORIZON * self._shares[whose]
+        return (-effective(claim, self._rules, self._now), had, claim.asked, claim.id)
 
 
 def impossible(claim: Claim, rules: Rules) -> tuple[str, list[str], Amount] | None:

@@ -27,11 +27,11 @@ class Hours(NamedTuple):
 
 
 def hours(past: Past, prices: PricesSection) -> Hours:
-    """What one execution held, from its grant to its end.
+    """What one execution held, from its grant to its end; where the catalog's clock stood still, as long as it ran.
 
     Memory that was not asked for counts by the peak that was seen: somebody had to have it.
     """
-    held = max(0.0, (past.ended - past.granted).total_seconds()) / HOUR
+    held = max(past.seconds, (past.ended - past.granted).total_seconds()) / HOUR
     cpu = past.cpus * held
     gib = max(past.memory, past.peak_memory) / GIB * held
     gpu = past.gpus * held
