@@ -10,7 +10,8 @@ import pytest
 from tests.pipelines.drive import Site, opened
 
 from mulle.config.resources import PoolSection, ResourcesSection, checked
-from mulle.pipelines.model import RunResult
+from mulle.pipelines.model import Progress, RunResult
+from mulle.resources.admission import Admission, Ask
 
 pytestmark = pytest.mark.slow
 
@@ -120,6 +121,23 @@ def test_a_step_that_holds_more_than_it_asked_for_is_ended_and_told_why(site: Si
 
 def test_a_mapped_file_does_not_count(site: Site) -> None:
     assert value(site, "mapped") == 0
+
+
+def test_a_run_that_waits_says_so_and_goes_on(site: Site) -> None:
+    other = Admission(checked(ResourcesSection(pools={"machine": PoolSection(cpus=3)})), "other")
+    with site.catalog.write() as tx:
+        assert other.request(tx, Ask(step_run="held", run="r", step="s", cpus=3)) is not None
+    seen: list[str] = []
+
+    def on_progress(event: Progress) -> None:
+        seen.append(event.status)
+        if event.status == "pending":
+            with site.catalog.write() as tx:
+                other.close(tx)
+
+    result = site.controller.run(site.project.one_pipeline("threads"), {}, on_progress=on_progress)
+    assert result.status == "succeeded"
+    assert seen == ["pending", "running", "executed"]
 
 
 def test_libraries_are_told_how_many_cores_there_are(site: Site) -> None:

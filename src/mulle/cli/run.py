@@ -123,7 +123,8 @@ def _reporter(shown: Progress) -> Any:
 
     def step(event: Any) -> None:
         name, state = output.part(event, "step"), output.part(event, "status")
-        shown.step(f"{state} {name}", output.part(event, "done"), output.part(event, "total"))
+        said = f"{name} waits for its turn: mulle resources" if state == "pending" else f"{state} {name}"
+        shown.step(said, output.part(event, "done"), output.part(event, "total"))
 
     return step
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.05
 """How often whoever waits for room looks whether another process gave it."""
 _YIELD_SECONDS = 0.5
+_TELL_SECONDS = 1.0
 _ASKING = 8
 """So many steps of a run at most stand in the queue; the others come after them."""
 _ENDS = {"": "done", "Preempted": "gave way", "NodeLost": "gave way", "Cancelled": "cancelled"}
@@ -41,6 +42,8 @@ class Gate:
         self._executor = executor
         self._pipeline = pipeline
         self._looked_at = 0.0
+        self._since: dict[str, float] = {}
+        """Since when the steps of these names wait for their turn, until it was told."""
 
     @property
     def waits(self) -> bool:
@@ -81,7 +84,16 @@ class Gate:
         begins = memo.claim(known, step.row.key, step.row.id, admitted) if step.caches else admitted()
         if not asked:
             self._admission.withdraw(known, step.row.id)
+        elif not begins:
+            self._since.setdefault(step.node.name, time.monotonic())
         return begins
+
+    def overdue(self) -> list[str]:
+        """The steps that have waited for their turn so long that somebody should hear of it; each is named once."""
+        late = time.monotonic() - _TELL_SECONDS
+        found = [name for name, since in self._since.items() if 0 < since < late]
+        self._since.update(dict.fromkeys(found, 0.0))
+        return found
 
     def task(self, step: Ongoing, task: Task) -> Task:
         """The task with what its step was granted."""

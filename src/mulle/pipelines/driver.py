@@ -263,6 +263,7 @@ class Driver:
 
     def _launch(self, steps: list[Ongoing]) -> None:
         self._record.report(self._over_count)
+        self._record.wait(self._gate.overdue(), self._over_count)
         for step in steps:
             function = None if step.node.step is None else step.node.step.function
             task = self._gate.task(step, self._identities.task(step, elsewhere=self._executor.elsewhere))

@@ -197,7 +197,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """A step of a run changed its state; `done` of `total` steps are over."""
+    """A step of a run changed its state, or waits for its turn ("pending"); `done` of `total` steps are over."""
 
     run: str
     step: str

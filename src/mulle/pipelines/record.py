@@ -112,6 +112,13 @@ class Record:
                 step.reported = step.row.status
                 self.tell(Progress(self.run, step.node.name, step.row.status, done, len(self._steps)))
 
+    def wait(self, names: Sequence[str], done: int) -> None:
+        """Tell of steps that have waited for their turn for a while."""
+        if self.tell is None:
+            return
+        for name in names:
+            self.tell(Progress(self.run, name, "pending", done, len(self._steps)))
+
     def finish(self, status: Ending, error: str) -> None:
         """End the run in the catalog."""
         with self.transaction() as (tx, _):
