@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.results import write
 
-BENCHMARKS = ("startup", "steps", "tables", "versions", "files", "remotes", "serving", "demo")
+BENCHMARKS = ("startup", "steps", "graphs", "tables", "versions", "files", "remotes", "serving", "demo")
 
 
 def main(names: list[str]) -> int:
