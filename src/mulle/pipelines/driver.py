@@ -9,23 +9,21 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mulle.errors import MulleError, PipelineError
 from mulle.pipelines import checkpoint, effects, journal, memo, pinning, values
 from mulle.pipelines.admitting import LOOK_SECONDS, Gate
-from mulle.pipelines.deciding import Decisions
 from mulle.pipelines.describing import described, text
 from mulle.pipelines.failing import explain
-from mulle.pipelines.frontier import Frontier
+from mulle.pipelines.growing import Growing
 from mulle.pipelines.identity import Identities
 from mulle.pipelines.keeper import Keeper
-from mulle.pipelines.mapping import Unfolded, replaced, rewrite
-from mulle.pipelines.model import Ending, Options, Progress, RunResult, StepRun, StepStatus, ValueRef
+from mulle.pipelines.mapping import Unfolded
+from mulle.pipelines.model import Ending, Options, Progress, RunResult, StepStatus, ValueRef
 from mulle.pipelines.plan import Ongoing, Plan
-from mulle.pipelines.promise import promises
 from mulle.pipelines.record import GivenUpError, Record
 from mulle.pipelines.retrying import pause
 from mulle.pipelines.task import MOVED, PRUNED, Failure, Outcome
@@ -36,7 +34,6 @@ from mulle.tracking.ingest import ingest
 if TYPE_CHECKING:
     from mulle.catalog import Catalog, Tx
     from mulle.pipelines.executor import Executor
-    from mulle.pipelines.graph import Node
     from mulle.pipelines.pinning import Part
     from mulle.pipelines.values import Shelf
     from mulle.resources.admission import Admission
@@ -83,15 +80,15 @@ class Driver:
         self._executor = executor
         self._gate = Gate(admission, known.catalog, executor, plan.graph.pipeline)
         self._plan = plan
-        self._steps: dict[str, Ongoing] = {}
         self._part = part
         self._left_out: list[str] = []
         """Steps that are ready, but of no part of ours."""
-        self._record = Record(plan, self._steps, catalog, known, part)
         self._outputs: dict[str, list[ValueRef]] = {}
+        self._growing = Growing(plan, shelf, self._outputs, catalog.ids.new)
+        self._steps, self._frontier = self._growing.steps, self._growing.frontier
+        self._decisions = self._growing.decisions
+        self._record = Record(plan, self._steps, catalog, known, part)
         self._identities = Identities(plan, shelf.store, self._outputs)
-        self._frontier = Frontier()
-        self._decisions = Decisions(shelf, self._outputs)
         self._unknown: list[tuple[int, str, str]] = []
         """Steps to be executed when there is room, the first call first."""
         self._outside: list[tuple[int, str, str]] = []
@@ -144,15 +141,14 @@ class Driver:
     def _begin(self) -> None:
         self._gate.check(self._plan.graph.nodes)
         for position, node in enumerate(self._plan.graph.nodes):
-            step = self._enter(node, position)
-            if not step.before and self._mine(
-                step
-            ):  # what others give is told in transactions; what it reads now is read before them
-                self._identities.identify(step)
+            step = self._growing.enter(node, position)
+            if not step.before and self._mine(step):
+                self._identities.identify(step)  # what it reads is read here, and not in a transaction
         self._shelf.store.flush()
         with self._record.transaction() as (tx, known):
             journal.bury(tx)
             self._record.begin(tx)
+            self._growing.run = self._record.run
             launched = self._advance(tx, known)
         self._keeper = self._record.keeper = Keeper(
             self._catalog, self._record.run, self._cancel_running, leased=self._part is None
@@ -348,38 +344,9 @@ class Driver:
         step.row = msgspec.structs.replace(step.row, status="skipped", ended=tx.now)
         self._leave(step, [])
 
-    def _enter(self, node: Node, position: int) -> Ongoing:
-        row = StepRun(
-            id=self._catalog.ids.new(), run=self._record.run, name=node.name, kind=node.kind, position=position
-        )
-        step = self._steps[node.name] = Ongoing(node, row, [before.name for before in node.depends()])
-        self._frontier.add(node.name, step.place, step.before)
-        return step
-
     def _unfold(self, step: Ongoing, made: Unfolded) -> None:
-        """Put what a node stands for in its place: those that wait for it wait for that instead."""
-        for node in made.nodes:
-            self._enter(node, step.row.position)
-        for name in self._frontier.after(step.node.name):
-            later = self._steps[name]
-            rewrite(later.node, {step.node: made})
-            later.before = [before.name for before in later.node.depends()]
-            self._frontier.wait(name, later.before)
-        graph = self._plan.graph
-        graph.returned = replaced(graph.returned, {step.node: made._replace(value=self._returned(made))})
-        self._frontier.over(step.node.name)
-        del self._steps[step.node.name]
+        self._growing.unfold(step, made)
         self._record.grew()
-
-    def _returned(self, made: Unfolded) -> Callable[[int | None], Any]:
-        """As `made.value`, for the pipeline's own result: a plain value is kept as steps' outputs are."""
-
-        def value(place: int | None) -> Any:
-            found = made.value(place)
-            plain = found is not None and not made.nodes and not any(True for _ in promises(found))
-            return values.encode(found, self._shelf) if plain else found
-
-        return value
 
     def _fail(self, known: Tx, step: Ongoing, failure: Failure) -> None:
         options = Options() if step.node.step is None or self._part else step.node.step.options
@@ -414,9 +381,7 @@ class Driver:
     def _go_over(self, step: Ongoing) -> None:
         """Put nodes for the items of a list in the place of the one that goes over it."""
         try:
-            made = self._decisions.items(step.node)
-            for node in made.nodes:
-                self._plan.inputs.keep(node)
+            made = self._growing.items(step)
             self._shelf.store.flush()
         except Exception as error:  # noqa: BLE001 - a failure of the step, told as such
             with self._record.transaction() as (_, known):
@@ -474,7 +439,7 @@ class Driver:
 
     def names(self) -> list[str]:
         """The names of the steps as far as they are known, in order."""
-        return [step.node.name for step in sorted(self._steps.values(), key=lambda each: each.place)]
+        return [step.node.name for step in self._growing.in_order()]
 
     def _ending(self) -> Ending:
         if self._failure is None:

@@ -6,22 +6,20 @@ gives what it gave before, nothing below runs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mulle.pipelines import memo, values
-from mulle.pipelines.deciding import Decisions
-from mulle.pipelines.frontier import Frontier
+from mulle.pipelines.growing import Growing
 from mulle.pipelines.identity import Identities
-from mulle.pipelines.mapping import Unfolded, rewrite
-from mulle.pipelines.model import Forecast, Foreseen, StepRun, ValueRef, Would
+from mulle.pipelines.model import Forecast, Foreseen, ValueRef, Would
 from mulle.pipelines.parts import Parts, Reason, differences
 from mulle.pipelines.plan import Ongoing, Plan
 from mulle.pipelines.promise import node_of
 
 if TYPE_CHECKING:
     from mulle.catalog import Tx
-    from mulle.pipelines.graph import Node
     from mulle.pipelines.memo import Former
     from mulle.pipelines.values import Shelf
 
@@ -44,21 +42,20 @@ class _Foresight:
         self._shelf = shelf
         self._outputs: dict[str, list[ValueRef]] = {}
         self._identities = Identities(plan, shelf.store, self._outputs)
-        self._decisions = Decisions(shelf, self._outputs)
-        self._frontier = Frontier()
-        self._steps: dict[str, Ongoing] = {}
+        self._growing = Growing(plan, shelf, self._outputs, (f"{number:09}" for number in itertools.count()).__next__)
+        self._decisions = self._growing.decisions
         self._open: dict[str, Would] = {}
         """Steps whose outputs are not known, and whether they would run."""
         self._found: list[tuple[tuple[int, str], Foreseen]] = []
 
     def forecast(self) -> Forecast:
         for position, node in enumerate(self._plan.graph.nodes):
-            self._enter(node, position)
-        while (name := self._frontier.take()) is not None:
-            step = self._steps[name]
+            self._growing.enter(node, position)
+        while (name := self._growing.frontier.take()) is not None:
+            step = self._growing.steps[name]
             if (seen := self._see(step)) is not None:
                 self._found.append((step.place, seen))
-            self._frontier.over(name)
+            self._growing.frontier.over(name)
         steps = [seen for _, seen in sorted(self._found, key=lambda pair: pair[0])]
         graph = self._plan.graph
         return Forecast(
@@ -71,11 +68,6 @@ class _Foresight:
             as_of=self._plan.as_of,
             edges=graph.edges() if len(graph.nodes) == len(self._found) else [],
         )
-
-    def _enter(self, node: Node, position: int) -> None:
-        row = StepRun(id=f"{len(self._steps):09}", run="", name=node.name, kind=node.kind, position=position)
-        step = self._steps[node.name] = Ongoing(node, row, [before.name for before in node.depends()])
-        self._frontier.add(node.name, step.place, step.before)
 
     def _see(self, step: Ongoing) -> Foreseen | None:
         """What would become of a step; None of one that others have come into the place of."""
@@ -96,11 +88,11 @@ class _Foresight:
     def _in_place(self, step: Ongoing, waits: Sequence[str]) -> Foreseen | None:
         """Put in the place of a node what it stands for, if that is known."""
         if step.node.kind == "when":
-            self._unfold(step, self._decisions.chosen(step.node))
+            self._growing.unfold(step, self._decisions.chosen(step.node))
         elif waits:
             return self._unsure(step, waits)
         else:
-            self._unfold(step, self._decisions.items(step.node))
+            self._growing.unfold(step, self._growing.items(step))
         return None
 
     def _unsure(self, step: Ongoing, waits: Sequence[str]) -> Foreseen:
@@ -149,13 +141,3 @@ class _Foresight:
     def _told(self, step: Ongoing, would: Would, because: list[Reason], former: Former | None) -> Foreseen:
         origin, seconds = ("", 0.0) if former is None else (former.step_run, former.seconds)
         return Foreseen(step.node.name, step.node.kind, would, because, origin, seconds)
-
-    def _unfold(self, step: Ongoing, made: Unfolded) -> None:
-        for node in made.nodes:
-            self._plan.inputs.keep(node)
-            self._enter(node, step.row.position)
-        for name in self._frontier.after(step.node.name):
-            later = self._steps[name]
-            rewrite(later.node, {step.node: made})
-            later.before = [before.name for before in later.node.depends()]
-            self._frontier.wait(name, later.before)
