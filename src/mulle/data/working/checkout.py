@@ -6,10 +6,11 @@ their places and moved there one by one. Killed at any point, the same checkout 
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from mulle.store.bulk import Crew, to_give
 from mulle.store.files import Files, explained
 from mulle.store.giving import Wished
 from mulle.store.port import ObjectStore
+from mulle.store.taking import Taken
 from mulle.types import Digest
 
 
@@ -50,19 +52,15 @@ class Checkout:
             made = _Making(self.path, self.files)
             crew = Crew(self.store, made.root, keep=False, link=self.link, processes=self.processes, files=self.files)
             try:
-                written = [
-                    each
-                    for names, files in crew.work(to_give(self._wishes(plan, made)))
-                    for each in zip(names, files, strict=True)
-                ]
+                written: dict[bytes, Taken] = {}
+                for names, files in crew.work(to_give(self._wishes(plan, made))):
+                    written.update(zip(names, files, strict=True))
                 made.finish()
             except BaseException:
                 made.abandon()
                 raise
-            rows: dict[bytes, Row | None] = {**dict.fromkeys(plan.remove), **plan.settled}
-            over = time.time_ns()  # we know what we wrote, unless others wrote to it within the same tick
-            rows |= {name: row(name.rpartition(b"/")[2], taken, over) for name, taken in written}
-            _record(self.index, rows)
+            known: dict[bytes, Row | None] = {**dict.fromkeys(plan.remove), **plan.settled}
+            _record(self.index, known, written)
             self.index.set_tree(tree)
 
     def _wishes(self, plan: Plan, made: _Making) -> Iterator[tuple[Wished, bytes]]:
@@ -177,21 +175,24 @@ def _in_the_way(root: Path, name: bytes, what: str, cause: str) -> DataError:
     )
 
 
-def _record(index: Index, rows: dict[bytes, Row | None]) -> None:
+def _record(index: Index, known: Mapping[bytes, Row | None], written: Mapping[bytes, Taken]) -> None:
     """Put what was written, and was there, into the index; take out what is gone."""
-    folders: dict[bytes, dict[bytes, Row | None]] = {}
-    for name, found in rows.items():
-        folder, _, last = name.rpartition(b"/")
-        folders.setdefault(folder, {})[last] = found
-    for folder, changed in folders.items():
-        merged = {**index.folder(folder).files, **changed}
+    over = time.time_ns()  # we know what we wrote, unless others wrote to it within the same tick
+    folders: dict[bytes, list[bytes]] = {}
+    for name in itertools.chain(known, written):
+        folders.setdefault(name.rpartition(b"/")[0], []).append(name)
+    for folder, names in folders.items():  # a row takes four times the room of what it is made of
+        merged: dict[bytes, Row | None] = {**index.folder(folder).files}
+        for name in names:
+            last = name.rpartition(b"/")[2]
+            merged[last] = row(last, written[name], over) if name in written else known[name]
         kept = [found for name in sorted(merged) if (found := merged[name]) is not None]
         if kept:
             index.put(folder, None, (), kept)
         else:
             index.remove(folder)
-    for folder in {above for name in rows for above in _above(name)} | {b""}:
-        index.forget_tree(folder)
+    for above in {each for folder in folders for each in [*_above(folder), folder]} | {b""}:
+        index.forget_tree(above)
 
 
 def _above(name: bytes) -> list[bytes]:
