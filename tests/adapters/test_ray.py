@@ -18,6 +18,7 @@ from tests.pipelines.generated import Generated, statuses
 
 from mulle.adapters import ray
 from mulle.catalog import ledger
+from mulle.errors import PipelineError
 from mulle.pipelines.executor import Executor
 from mulle.pipelines.task import Plain, Task
 from mulle.pipelines.worker import Place
@@ -110,6 +111,13 @@ def test_the_same_project_gives_the_same_digests(generated: Generated, tmp_path:
     (tmp_path / "catalog").mkdir()
     fresh = Generated(tmp_path / "catalog", {"project": LONG}).run("main", "in-process")
     assert fresh["result"]["outputs"] == there["result"]["outputs"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "ray://127.0.0.1:1"])
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path, address: str) -> None:
+    executor = ray.make(Place(str(tmp_path), "project", str(tmp_path)), 0, address)
+    with pytest.raises(PipelineError, match="cannot be reached"):
+        executor.submit(_sleeping(0, 0), None)
 
 
 @pytest.mark.soak

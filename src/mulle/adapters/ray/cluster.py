@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import threading
 import time
 from collections import deque
@@ -32,6 +33,7 @@ BEAT_SECONDS = 0.5
 PATIENCE_SECONDS = 5.0
 _START_SECONDS = 60.0
 """How long an actor may take to start: a new Python process, and its imports."""
+_REACH_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 _AVOID_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
@@ -73,6 +75,8 @@ def _init(address: str) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if ray.is_initialized():
         return
+    if address not in {"", "auto"}:
+        _reach(address)
     logging.getLogger("ray").setLevel(logging.ERROR)
     ray_worker.print_to_stdstream = _log  # it prints what it hears of nodes on standard output, which is for programs
     try:
@@ -84,11 +88,24 @@ def _init(address: str) -> None:
             include_dashboard=None if address else False,
         )
     except (ConnectionError, RayError, RuntimeError, ValueError) as error:
-        raise PipelineError(
-            f"the Ray cluster at '{address}' cannot be reached",
-            cause=str(error),
-            cure='ray start --head, then set [run] cluster = "HOST:6379" in mulle.toml',
-        ) from error
+        raise _unreachable(address, error) from error
+
+
+def _reach(address: str) -> None:
+    """Say soon that nobody is there: Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str, error: Exception) -> PipelineError:
+    return PipelineError(
+        f"the Ray cluster at '{address}' cannot be reached",
+        cause=str(error),
+        cure='ray start --head, then [run] cluster = "HOST:6379" in mulle.toml',
+    )
 
 
 def _log(data: Mapping[str, Any], **_: Any) -> None:
