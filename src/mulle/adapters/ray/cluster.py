@@ -7,6 +7,7 @@ itself when nobody calls it for as long.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -14,7 +15,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ PATIENCE_SECONDS = 5.0
 _START_SECONDS = 60.0
 """How long an actor may take to start: a new Python process, and its imports."""
 _REACH_SECONDS = 5.0
+_STOP_SECONDS = 3.0
 _LOOK_SECONDS = 1.0
 _AVOID_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
@@ -58,6 +60,7 @@ def connect(address: str, workers: int) -> Cluster:
         found = _clusters.get((address, workers))
         if found is None:
             _init(address)
+            atexit.register(disconnect)  # before Ray's own: it ends the process under threads that still call it
             found = _clusters[address, workers] = Cluster(workers)
         return found
 
@@ -73,10 +76,13 @@ def disconnect() -> None:
 
 def _init(address: str) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if ray.is_initialized():
-        return
     if address not in {"", "auto"}:
         _reach(address)
+    if ray.is_initialized():
+        others = {known for known, _ in _clusters} - {address}
+        if others:
+            raise _unreachable(address, RuntimeError(f"this process uses another one: {', '.join(map(repr, others))}"))
+        return
     logging.getLogger("ray").setLevel(logging.ERROR)
     ray_worker.print_to_stdstream = _log  # it prints what it hears of nodes on standard output, which is for programs
     try:
@@ -143,7 +149,8 @@ class Cluster:
         self._mean = 1.0
         self._busy_until = time.monotonic()
         self._stopped = False
-        threading.Thread(target=self._keep_nodes, name="mulle-ray", daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._run(self._keep_nodes)
 
     @property
     def capacity(self) -> int:
@@ -157,11 +164,16 @@ class Cluster:
         return self.capacity * self._depth()
 
     def stop(self) -> None:
-        """End the work of this process on the cluster."""
+        """End the work of this process on the cluster; no thread of ours calls it any more when this returns."""
         with self._changed:
             self._stopped = True
+            members = list(self._members.values())
+            self._members.clear()
             self._changed.notify_all()
-        self._let_go()
+        for member in members:
+            _kill(member.actor)
+        for thread in self._threads:
+            thread.join(_STOP_SECONDS)
 
     def attach(self, place: str) -> None:
         """Somebody begins to use the cluster for a place."""
@@ -205,6 +217,12 @@ class Cluster:
             self._finish(_cancelled(step_run, "Preempted" if preempt else "Cancelled"))
         elif holder is not None:
             self._call(holder, "preempt" if preempt else "cancel", step_run)
+
+    def _run(self, work: Callable[..., None], *args: Any) -> None:
+        """Do something in a thread of its own."""
+        thread = threading.Thread(target=work, args=args, name="mulle-ray", daemon=True)
+        self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+        thread.start()
 
     # -- tasks -------------------------------------------------------------------------------------------------------
 
@@ -271,7 +289,7 @@ class Cluster:
             message = f"the node that did it is lost: {why}"
             failure = Failure("NodeLost", message, f"the step '{task.name}'", message)
             self._finish(Outcome(step_run=task.step_run, failure=failure))
-        _end(member.actor)
+        self._run(_kill, member.actor)  # of a node that is cut off, nothing answers
 
     # -- nodes -------------------------------------------------------------------------------------------------------
 
@@ -302,7 +320,7 @@ class Cluster:
         for member in gone:
             self._lose(member, "Ray says that it is dead")
         for node in new:
-            threading.Thread(target=self._join, args=(node["NodeID"], node["Resources"]["CPU"]), daemon=True).start()
+            self._run(self._join, node["NodeID"], node["Resources"]["CPU"])
 
     def _join(self, node: str, cpus: float) -> None:
         """Start the actor on a node, holding the cores that it will use, and fetch from it as long as it lives."""
@@ -317,13 +335,15 @@ class Cluster:
             _LOG.warning("node %s cannot be used: %s", node[:8], _why(error))
             with self._changed:
                 self._avoided[node] = time.monotonic() + _AVOID_SECONDS
-            _end(actor)
+            _kill(actor)
             return
         finally:
             with self._changed:
                 self._starting.discard(node)
         member = Member(node, actor, used)
         with self._changed:
+            if self._stopped:
+                return
             self._members[node] = member
         self._assign()
         self._fetch(member)
@@ -331,23 +351,18 @@ class Cluster:
     def _let_go(self) -> None:
         """Give the cores back to the cluster."""
         with self._changed:
-            if not self._stopped and (self._queue or any(member.tasks for member in self._members.values())):
+            if self._queue or any(member.tasks for member in self._members.values()):
                 return
             members = list(self._members.values())
             self._members.clear()
         for member in members:
-            _end(member.actor)
-
-
-def _end(actor: Any) -> None:
-    """End an actor in the background: of a node that is cut off, nothing answers."""
-    if actor is not None:
-        threading.Thread(target=_kill, args=(actor,), daemon=True).start()
+            _kill(member.actor)
 
 
 def _kill(actor: Any) -> None:
     with contextlib.suppress(RayError, ValueError):
-        ray.kill(actor)
+        if actor is not None:
+            ray.kill(actor)
 
 
 def _cancelled(step_run: str, kind: str = "Cancelled") -> Outcome:

@@ -26,6 +26,7 @@ LISTED = 200
 DRAWN = 40
 _FEW = 4
 _SIMPLE = {"new", "lost", "uncached"}
+BACKFILLS = 3
 
 
 def routes(site: Site) -> list[Route]:
@@ -46,7 +47,14 @@ def routes(site: Site) -> list[Route]:
         drawing = graphs.steps(site.words(request), site.ws.runs.graph(runs[0].id)) if runs else None
         durations = _durations(runs)
         return site.render(
-            request, "pipeline.html", name=name, runs=runs, info=info, drawing=drawing, durations=durations
+            request,
+            "pipeline.html",
+            name=name,
+            runs=runs,
+            info=info,
+            drawing=drawing,
+            durations=durations,
+            backfills=[site.ws.backfills.show(each.id) for each in site.ws.backfills.list(name, BACKFILLS)],
         )
 
     def plan(request: Request) -> Response:
