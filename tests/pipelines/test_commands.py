@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 import polars as pl
 import pytest
 from tests.pipelines.drive import Site
+from tests.pipelines.generated import Generated
 
 import mulle
 from mulle.errors import PipelineError, StepFailedError, UsageError
-from mulle.pipelines import RunService, running
+from mulle.pipelines import RunService, family, running
 
 Make = Callable[..., Site]
 needs_r = pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed: sh scripts/install_r.sh")
@@ -309,3 +311,43 @@ def test_an_error_of_r_is_told_in_its_own_words(site: Make, tmp_path: Path) -> N
     with pytest.raises(StepFailedError, match="exit status 1") as caught:
         made.run().check()
     assert "the rows are not sorted" in str(caught.value.cause)
+
+
+STARTS = """
+import mulle
+import polars
+
+work = mulle.command(
+    ["sh", "-c", "setsid sh -c 'echo $$ > {folder}/far; exec sleep 600' & echo $$ > {folder}/near; wait; sleep 600"],
+    name="work",
+)
+
+
+@mulle.pipeline
+def main(folder: str = ""):
+    return work(folder)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ("in-process", signal.SIGINT),
+        ("in-process", signal.SIGKILL),
+        ("in-process", signal.SIGTERM),
+        ("process", signal.SIGINT),
+    ],
+)
+def test_what_a_command_started_ends_with_its_run(tmp_path: Path, kind: str, how: signal.Signals) -> None:
+    process = Generated(tmp_path, {"project": STARTS}).start("main", kind, f"folder={tmp_path}")
+    end = time.monotonic() + 60
+    while not all((tmp_path / name).exists() and (tmp_path / name).read_text() for name in ("near", "far")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    pids = [int((tmp_path / name).read_text()) for name in ("near", "far")]
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    while [pid for pid in pids if (found := family.stat(pid)) is not None and found.state not in "ZX"]:
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -141,5 +141,5 @@ def _show(result: Any) -> None:
     if output.part(result, "error"):
         click.echo(output.part(result, "error"), err=True)
     failure = output.part(result, "failure")
-    if failure and failure["cure"]:
+    if failure and failure["cure"] and result.status == "failed":
         click.echo(click.style("Cure:  ", fg="green") + failure["cure"], err=True)

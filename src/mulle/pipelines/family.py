@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -79,6 +80,30 @@ def end(pid: int | None = None, mark: str = "", spare: Iterable[int] = (), since
                 ended.append(each)
         time.sleep(_PAUSE_SECONDS)
     return list(dict.fromkeys(ended))
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[dict[str, str]]:
+    """Within the block, what is started with these environment variables ends with this process, however it ends.
+
+    A worker has its own guard, and nothing is to be done in it. A block that is left by an exception ends them too.
+    """
+    if MARK in os.environ:
+        yield {}
+        return
+    mark = os.urandom(8).hex()
+    guard = subprocess.Popen(  # noqa: S603 - this module, which needs nothing but the standard library
+        [sys.executable, "-I", "-S", __file__, mark], stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        yield {MARK: mark}
+        guard.kill()
+    except BaseException:
+        end(None, mark)
+        guard.kill()
+        raise
+    finally:
+        guard.communicate()
 
 
 def use(pid: int) -> Use:
@@ -161,3 +186,8 @@ def _descendants_elsewhere(pid: int) -> list[int]:
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.Error:
         return []
+
+
+if __name__ == "__main__":
+    sys.stdin.read()  # until whoever started this is gone
+    end(None, sys.argv[1])

@@ -95,6 +95,9 @@ class InProcess:
             outcome = perform(task, self._bench, function)
         except Interrupted:  # it came before or after the step's own code
             outcome = Outcome(step_run=task.step_run)
+        except BaseException:  # Ctrl-C
+            call.end_children()
+            raise
         finally:
             call.finish()
             self._call = None

@@ -69,7 +69,7 @@ class Interruptible:
             if not self._thread:
                 return
             self.reason = self.reason or reason
-            family.end(os.getpid(), since=self._began)
+            self.end_children()
             if _is_main(self._thread):
                 _pending.append(self)
                 signal.pthread_kill(self._thread, _SIGNAL)
@@ -77,6 +77,10 @@ class Interruptible:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Interrupted))
             if self._timer is None or not self._timer.is_alive() or threading.current_thread() is self._timer:
                 self.after(_AGAIN_SECONDS, reason)
+
+    def end_children(self) -> None:
+        """End the processes that were started since the call began."""
+        family.end(os.getpid(), since=self._began)
 
     def is_on(self) -> bool:
         """Whether the call is under way."""
@@ -88,8 +92,11 @@ _pending: list[Interruptible] = []
 
 def listen() -> None:
     """Make the main thread hear interrupts; does nothing in other threads, which need no signal."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(_SIGNAL) is not _raise:
-        signal.signal(_SIGNAL, _raise)
+    if threading.current_thread() is threading.main_thread():
+        if signal.getsignal(_SIGNAL) is not _raise:
+            signal.signal(_SIGNAL, _raise)
+        # Polars, once it is loaded, has the system begin again what Ctrl-C interrupts: nobody would hear it
+        signal.siginterrupt(signal.SIGINT, True)
 
 
 def _raise(_number: int, _frame: FrameType | None) -> None:

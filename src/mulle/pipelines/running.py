@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import deque
@@ -13,6 +14,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from mulle.errors import PipelineError
+from mulle.pipelines import family, interrupting
 from mulle.pipelines.step_folder import new_folder
 
 _LAST_LINES = 5
@@ -77,8 +79,20 @@ class Running:
 
     def _execute(self, folder: Path) -> tuple[int, list[str]]:
         """The exit status, and the last lines that were printed; all goes to the log as it comes."""
+        last: deque[str] = deque(maxlen=_LAST_LINES)
+        interrupting.listen()
+        with family.guarded() as mark, self._started(folder, mark) as process:
+            assert process.stdout is not None
+            try:
+                _pass_on(process.stdout, last)
+                return process.wait(), list(last)
+            except BaseException:  # a timeout or cancellation in this process
+                process.kill()
+                raise
+
+    def _started(self, folder: Path, mark: Mapping[str, str]) -> subprocess.Popen[str]:
         try:
-            process = subprocess.Popen(  # noqa: S603 - it is the user's command
+            return subprocess.Popen(  # noqa: S603 - it is the user's command
                 self._argv(folder),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -86,6 +100,7 @@ class Running:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
+                env={**os.environ, **mark},
             )
         except FileNotFoundError as error:
             raise PipelineError(
@@ -95,15 +110,6 @@ class Running:
             ) from error
         except OSError as error:
             raise PipelineError(f"'{self.command[0]}' cannot be run", cause=str(error), cure="chmod +x it") from error
-        last: deque[str] = deque(maxlen=_LAST_LINES)
-        with process:
-            try:
-                assert process.stdout is not None
-                _pass_on(process.stdout, last)
-                return process.wait(), list(last)
-            except BaseException:  # a timeout or cancellation in this process
-                process.kill()
-                raise
 
     def _argv(self, folder: Path) -> list[str]:
         if not self.image:

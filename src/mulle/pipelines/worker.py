@@ -203,7 +203,7 @@ def main(place: Place, incoming: BinaryIO, outgoing: BinaryIO) -> None:
                 outcome = perform(task, bench)
             if outcome.failure is not None:
                 sys.stderr.write(outcome.failure.trace)
-        frames.send(msgspec.msgpack.encode(outcome))
+        _say(frames, msgspec.msgpack.encode(outcome))
 
 
 def _say(frames: Frames, data: bytes) -> None:
