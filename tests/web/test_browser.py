@@ -183,6 +183,7 @@ def test_nothing_moves_while_a_page_is_drawn(page: Page, path: str) -> None:
         "/datasets/prices/diff?a=1&b=2&profiles=1",
         "/models/returns/1",
         "/timeline",
+        "/resources",
         "/audit",
     ],
 )
@@ -203,6 +204,7 @@ def test_text_can_be_read_in_light_and_dark(page: Page, path: str, scheme: str) 
         "/datasets/prices/diff",
         "/deployments/returns",
         "/timeline",
+        "/resources",
         "/audit",
     ],
 )

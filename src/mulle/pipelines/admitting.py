@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from mulle.errors import MulleError
 from mulle.pipelines import memo
 from mulle.pipelines.model import Options
 from mulle.resources.admission import Admission, Ask, Used
@@ -124,17 +126,14 @@ class Gate:
         for step_run in yielding:
             self._executor.preempt(step_run)
 
-    def close(self, known: Tx) -> None:
-        """Nothing of the run goes on."""
-        self._admission.close(known)
+    def close(self) -> None:
+        """The run is over, however it ended: nothing of it waits or holds any more.
 
-    @property
-    def busy(self) -> bool:
-        """Whether it waits for anything or holds anything."""
-        return self._admission.busy
-
-    def abandon(self) -> None:
-        """This process holds nothing for the run any more, whether or not the catalog could still be told."""
+        Where the catalog cannot be told, whoever looks next in this process tells it, or finds this process gone.
+        """
+        if self._admission.busy:
+            with contextlib.suppress(MulleError), self._catalog.write() as tx:
+                self._admission.close(tx)
         self._admission.abandon()
 
     def _ask(self, name: str, options: Options, step_run: str, run: str) -> Ask:

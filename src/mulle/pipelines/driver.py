@@ -134,7 +134,7 @@ class Driver:
             if self._keeper is not None:
                 self._keeper.stop()
             memo.abandon(step.row.id for step in self._steps.values())
-            self._gate.abandon()
+            self._gate.close()
 
     # -- the turns of the machine ------------------------------------------------------------------------------------
 
@@ -455,7 +455,6 @@ class Driver:
             error = f"the step '{step.node.name}' failed: {text(failure)}"
         if self._facts:
             self._ingest()
-        self._close_gate()
         if self._part is not None and not error:
             self._look_again(self._part)
         self._record.finish(status, error)
@@ -466,12 +465,6 @@ class Driver:
         self._cancel_running()
         if self._record.run:
             self._record.abort(status, text)
-            self._close_gate()
-
-    def _close_gate(self) -> None:
-        if self._gate.busy:
-            with self._record.transaction() as (_, known):
-                self._gate.close(known)
 
     def _result(self, status: Ending, error: str) -> RunResult:
         return self._record.result(status, error, self._outputs, self._failure)
