@@ -170,6 +170,18 @@ def test_a_more_important_queue_takes_from_what_runs(asking: Callable[..., Askin
     assert high.request("now") is not None
 
 
+def test_what_gave_way_keeps_its_place(asking: Callable[..., Asking], clock: VirtualClock, catalog: Catalog) -> None:
+    low, high = asking(), asking(queue="urgent", queues={"urgent": {"priority": 10}})
+    low.request("a", cpus=2)
+    clock.advance(timedelta(seconds=90))
+    high.request("now")
+    low.release("a", Used("gave way"))
+    assert low.request("a", cpus=2) is None
+    with catalog.read() as tx:
+        waited = {live.step_run: clock.now().timestamp() - live.claim.asked for live in holdings.live(tx)}
+    assert waited == {"a": 90.0, "now": 0.0}
+
+
 def test_what_cannot_be_ended_is_waited_for(asking: Callable[..., Asking]) -> None:
     low, high = asking(), asking(queue="urgent", queues={"urgent": {"priority": 10}})
     low.request("a", cpus=2, yields=False)

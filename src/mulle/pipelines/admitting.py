@@ -12,7 +12,7 @@ import msgspec
 from mulle.errors import MulleError
 from mulle.pipelines import memo
 from mulle.pipelines.model import Options
-from mulle.resources.admission import Admission, Ask, Used
+from mulle.resources.admission import GAVE_WAY, Admission, Ask, Used
 from mulle.verbs import current
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _YIELD_SECONDS = 0.5
 _TELL_SECONDS = 1.0
 _ASKING = 8
 """So many steps of a run at most stand in the queue; the others come after them."""
-_ENDS = {"": "done", "Preempted": "gave way", "NodeLost": "gave way", "Cancelled": "cancelled"}
+_ENDS = {"": "done", "Preempted": GAVE_WAY, "NodeLost": "gave way", "Cancelled": "cancelled"}
 _NO_OPTIONS = Options()
 
 
@@ -92,6 +92,8 @@ class Gate:
 
     def overdue(self) -> list[str]:
         """The steps that have waited for their turn so long that somebody should hear of it; each is named once."""
+        if not self._since:
+            return []
         late = time.monotonic() - _TELL_SECONDS
         found = [name for name, since in self._since.items() if 0 < since < late]
         self._since.update(dict.fromkeys(found, 0.0))
@@ -103,8 +105,11 @@ class Gate:
         if grant is None:
             return task
         gang = 1 if step.node.step is None else step.node.step.options.gang
-        given = {"cpus": max(1, int(grant.cpus)), "memory": grant.memory, "gang": gang, "cores": grant.cores}
-        return msgspec.structs.replace(task, visible=self._admission.visible(grant, gang), **given)
+        visible, cpus = self._admission.visible(grant, gang), max(1, int(grant.cpus))
+        if gang == 1 and not visible and not grant.cores and (cpus, grant.memory) == (task.cpus, task.memory):
+            return task
+        given = {"cpus": cpus, "memory": grant.memory, "gang": gang, "cores": grant.cores, "visible": visible}
+        return msgspec.structs.replace(task, **given)
 
     def withdraw(self, known: Tx, step: Ongoing) -> None:
         """The step is not to be executed after all."""

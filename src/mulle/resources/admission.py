@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from mulle.resources.policy import Granted
 
 _BEAT_SECONDS = 2.0
+
+
+GAVE_WAY = "gave way"
+"""The outcome of a step that was ended for a more important one."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +94,8 @@ class Admission:
         self.waiting: dict[str, str] = {}
         self._holding: dict[str, str] = {}
         """Step run → claim."""
+        self._came: dict[str, float] = {}
+        """When the steps that gave way first asked: they do not wait anew."""
         self._seen: tuple[Tx, State] | None = None
 
     @cached_property
@@ -156,6 +163,8 @@ class Admission:
             return
         state = self._state(tx)
         state.account(tx)
+        if used.outcome == GAVE_WAY and (live := state.of(which)) is not None:
+            self._came[step_run] = live.claim.asked
         state.forget(which)
         OURS.discard(which)
         holdings.end(tx, which, used.outcome, seconds=used.seconds, cpu_seconds=used.cpu_seconds, peak=used.peak_memory)
@@ -194,12 +203,16 @@ class Admission:
         """The step runs of a run that are to give way to others."""
         return holdings.yielding(tx, run)
 
+    @cached_property
+    def _has_gpus(self) -> bool:
+        return any(pool.devices for pool in self.rules.pools.values())
+
     def visible(self, grant: Grant, gang: int = 1) -> list[str]:
         """What CUDA_VISIBLE_DEVICES is in each process of a step; nothing to say where no pool has a GPU.
 
         A step that asked for none sees none.
         """
-        if not any(pool.devices for pool in self.rules.pools.values()):
+        if not self._has_gpus:
             return []
         each = sum(grant.devices.values()) / gang
         if each >= 1:
@@ -209,12 +222,13 @@ class Admission:
         return shared or [""] * gang
 
     def _enter(self, tx: Tx, state: State, ask: Ask) -> Live:
-        claim = self._claim(ask, tx.new_id(), state.now)
+        came = self._came.pop(ask.step_run, None)
+        claim = self._claim(ask, tx.new_id(), state.now if came is None else came)
         state.join(tx, claim)
         live = holdings.Live(
             claim=claim, step_run=ask.step_run, run=ask.run, process=this_process(), beat=state.beats, cores=[]
         )
-        row = holdings.new(live, self.settings.queue, tx.now)
+        row = holdings.new(live, self.settings.queue, tx.now if came is None else datetime.fromtimestamp(came, UTC))
         row |= {"pipeline": ask.pipeline, "step": ask.step}
         row |= {"asked_cpus": ask.cpus * ask.gang, "asked_memory": ask.memory * ask.gang}
         state.add(live, row)
