@@ -7,7 +7,19 @@ import sys
 
 from benchmarks.results import write
 
-BENCHMARKS = ("startup", "steps", "graphs", "tables", "versions", "files", "remotes", "serving", "demo")
+BENCHMARKS = (
+    "startup",
+    "steps",
+    "graphs",
+    "tables",
+    "versions",
+    "files",
+    "remotes",
+    "serving",
+    "tuning",
+    "automl",
+    "demo",
+)
 
 
 def main(names: list[str]) -> int:

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _MANY = 1_000_000
 _GOLDEN = 0x9E3779B9
+_LONGEST = "mulle:longest"
+_FIRST_RUNG = 9
+_REDUCTION = 3
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,26 @@ def pruner_of(manner: Manner, objectives: int = 1) -> BasePruner:
         return HyperbandPruner(min_resource=1, reduction_factor=3)
     if manner.pruner == "median":
         return MedianPruner(n_startup_trials=5)
-    return SuccessiveHalvingPruner(min_resource=1, reduction_factor=4)
+    return _Asha()
+
+
+class _Asha(BasePruner):
+    """Asynchronous successive halving (Li et al., MLSys 2020), whose first rung is a ninth of a whole trial.
+
+    How long a trial is, is known from the first one that is complete; it stays so for the study. A first step says too
+    little: with it as the first rung, what learns slowly and well is lost.
+    """
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        longest = study._storage.get_study_system_attrs(study._study_id).get(_LONGEST)  # noqa: SLF001 - as its own do
+        if longest is None:
+            complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            longest = max((one.last_step for one in complete if one.last_step is not None), default=None)
+            if longest is None:
+                return False
+            study._storage.set_study_system_attr(study._study_id, _LONGEST, longest)  # noqa: SLF001 - as above
+        halving = SuccessiveHalvingPruner(min_resource=max(1, longest // _FIRST_RUNG), reduction_factor=_REDUCTION)
+        return bool(halving.prune(study, trial))
 
 
 def _fresh(manner: Manner, seed: int) -> BaseSampler:
