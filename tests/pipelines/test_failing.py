@@ -66,7 +66,9 @@ HOW = {
     raise Strange()
 """,
     "syntax": """
-    import broken
+    from pathlib import Path
+    path = Path(__file__).with_name("broken.txt")
+    compile(path.read_text(), str(path), "exec")
 """,
     "attribute": """
     print(work.nothing)
@@ -75,7 +77,7 @@ HOW = {
 
 
 def _failure(site: Make, tmp_path: Path, how: str, kind: str) -> Any:
-    (tmp_path / "broken.py").write_text("x = 1\ny = = 2\n")
+    (tmp_path / "broken.txt").write_text("x = 1\ny = = 2\n")
     source = f"import mulle\n\n@mulle.step\ndef work():{HOW[how]}\n@mulle.pipeline\ndef main():\n    return work()\n"
     made = site(kind, project=source)
     result = made.run()
@@ -102,7 +104,7 @@ def _failure(site: Make, tmp_path: Path, how: str, kind: str) -> Any:
         ("recursion", "RecursionError: maximum recursion depth", ["in again: return again(n + 1)"]),
         ("memory", "MemoryError", ["in work: raise MemoryError"]),
         ("strange", "Strange: (its message cannot be told", ["in work: raise Strange()"]),
-        ("syntax", "SyntaxError: invalid syntax", ["broken.py:2: y = = 2"]),
+        ("syntax", "SyntaxError: invalid syntax", ["broken.txt:2: y = = 2"]),
         ("attribute", "AttributeError", ["in work: print(work.nothing)"]),
     ],
 )

@@ -137,6 +137,7 @@ def test_a_timeout_ends_what_the_step_started_even_in_c(pool: ProcessPool, tmp_p
     outcome = pool.submit(_task("waits_in_c", tmp_path, timeout=1.0), None).result(30)
     assert outcome.failure is not None
     assert outcome.failure.kind == "TimeoutError"
+    assert "in waits_in_c: ctypes.PyDLL(None).sleep(600)" in outcome.failure.where
     assert [pid for pid in _pids(tmp_path, "child") if not _gone(pid)] == []
 
 
@@ -145,6 +146,7 @@ def test_a_worker_that_hangs_in_c_is_found(pool: ProcessPool, tmp_path: Path) ->
     outcome = pool.submit(_task("waits_in_c", tmp_path), None).result(60)
     assert outcome.failure is not None
     assert outcome.failure.kind == "WorkerHung"
+    assert "in waits_in_c: ctypes.PyDLL(None).sleep(600)" in outcome.failure.where
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ class InProcess:
         if call.reason == "Cancelled":
             return msgspec.structs.replace(outcome, outputs=[], failure=CANCELLED)
         if call.reason or late:
-            return msgspec.structs.replace(outcome, outputs=[], failure=timed_out(task, outcome.failure))
+            return msgspec.structs.replace(outcome, outputs=[], failure=timed_out(task, _where(outcome)))
         return outcome
 
     def _elsewhere(self) -> Executor:
@@ -129,9 +129,13 @@ class InProcess:
 CANCELLED = Failure("Cancelled", "it was cancelled", "", "it was cancelled", final=True)
 
 
-def timed_out(task: Task, interrupted: Failure | None = None) -> Failure:
-    """The failure of a task that took too long; `interrupted` says where it was."""
+def _where(outcome: Outcome) -> str:
+    """Where a task was when it was interrupted."""
+    failure = outcome.failure
+    return failure.where if failure is not None and failure.kind == Interrupted.__name__ else ""
+
+
+def timed_out(task: Task, where: str = "") -> Failure:
+    """The failure of a task that took too long; `where` is the user's line that it was at."""
     message = f"it took longer than its timeout of {task.timeout:g} s"
-    if interrupted is None or interrupted.kind != Interrupted.__name__:
-        return Failure("TimeoutError", message, f"the step '{task.name}'", message)
-    return Failure("TimeoutError", message, interrupted.where, interrupted.trace)
+    return Failure("TimeoutError", message, where or f"the step '{task.name}'", message)

@@ -23,6 +23,7 @@ from mulle.access import Signer
 from mulle.clock import system_clock
 from mulle.definitions import Definitions, collecting
 from mulle.pipelines import family
+from mulle.pipelines.crashes import ASK
 from mulle.pipelines.failing import explain
 from mulle.pipelines.perform import Bench, announce, perform
 from mulle.pipelines.sampling import Sampler
@@ -183,6 +184,7 @@ def main(place: Place, incoming: BinaryIO, outgoing: BinaryIO) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what is printed is followed as it comes
     faulthandler.enable()  # where C code crashed goes into the step's log
+    faulthandler.register(ASK, all_threads=False)
     frames = Frames(incoming, outgoing)
     project = Project(place)
     bench = bench_at(place, project, lambda: _say(frames, ALIVE))

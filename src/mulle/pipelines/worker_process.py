@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from mulle.pipelines import family, launching
-from mulle.pipelines.crashes import where_it_crashed
+from mulle.pipelines.crashes import ASK, where_it_crashed, where_it_is
 from mulle.pipelines.in_process import timed_out
 from mulle.pipelines.launching import Kind
 from mulle.pipelines.task import Failure, Outcome, Task
@@ -33,6 +33,8 @@ _WATCH_SECONDS = 0.1
 _USED_SECONDS = 0.01
 _DEATH_SECONDS = 5.0
 _OUT_OF_THE_WAY = 20
+_WHERE_LOOKS, _WHERE_SECONDS = 20, 0.02
+_WAITS = "see what it waits for at that line; a step that may take long in C code has a timeout: @mulle.step(timeout=…)"
 _WIRING = (
     "import os, sys; [os.dup2(int(each), place) for place, each in enumerate(sys.argv[1:4], 3)]; "
     "os.execvp(sys.argv[4], sys.argv[4:])"
@@ -102,8 +104,9 @@ class WorkerProcess:
             self._hold(task)
             data = self._answer(task.timeout, task.memory)
         except _LateError as late:
+            where = self._asked_where(task)
             self.kill()
-            return None, timed_out(task) if late.timeout else _hung(task, self._hung_seconds)
+            return None, timed_out(task, where) if late.timeout else _hung(task, self._hung_seconds, where)
         except _LargeError as large:
             self.kill()
             return None, too_large(task, large.held)
@@ -155,6 +158,18 @@ class WorkerProcess:
         if held > memory:
             raise _LargeError(held)
 
+    def _asked_where(self, task: Task) -> str:
+        """The user's line that the process is at; "" where it does not say, as one that is stopped."""
+        log = self._logs / f"{task.step_run}.log"
+        before = log.stat().st_size if log.exists() else 0
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, ASK)
+        for _ in range(_WHERE_LOOKS):
+            time.sleep(_WHERE_SECONDS)
+            if log.exists() and log.stat().st_size > before:
+                return where_it_is(log)
+        return ""
+
     def _death(self, task: Task) -> Failure:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_DEATH_SECONDS)
@@ -198,9 +213,9 @@ def too_large(task: Task, held: int) -> Failure:
     return Failure("MemoryLimitExceeded", message, f"the step '{task.name}'", message, cure=cure)
 
 
-def _hung(task: Task, seconds: float) -> Failure:
+def _hung(task: Task, seconds: float, where: str) -> Failure:
     message = f"its worker process gave no sign of life for {seconds:g} s and used no processor meanwhile"
-    return Failure("WorkerHung", message, f"the step '{task.name}'", message, cure="see where it waits: py-spy dump")
+    return Failure("WorkerHung", message, where or f"the step '{task.name}'", message, cure=_WAITS)
 
 
 def out_of_memory_kills() -> int:
