@@ -1,4 +1,4 @@
-"""After any sequence of edits, a memoised run gives what running everything would give."""
+"""After any sequence of edits a memoised run gives what running everything would give, and does what its plan said."""
 
 from __future__ import annotations
 
@@ -224,6 +224,8 @@ def other(x):
 def never(x):
     return {never}
 """
+AS_TOLD = {"run": "executed", "known": "cached", "skipped": "skipped"}
+"""What a forecast is sure of."""
 SILENT = {"gap": ["", "# a remark\n", "\n\n"], "doc": ["Says.", "Says more."], "comment": ["why", "because"]}
 SPOKEN = ["scale", "partial", "decorated", "default", "box", "least", "offset", "shift", "appended", "closure", "extra",
           "limit", "other", "unused", "never", "registered", "patched", "dispatched", "rate", "twice", "field",
@@ -244,7 +246,11 @@ def _run(root: Path) -> tuple[int, int, int]:
     for name in FILES:
         sys.modules.pop(name, None)
     with opened(root) as site:
+        told = {step.name: step.would for step in site.controller.foresee(site.project.one_pipeline("main")).steps}
         result = site.run("main")
+        became = {step.name: step.status for step in result.steps}
+        sure = {name: would for name, would in told.items() if would in AS_TOLD}
+        assert {name: became[name] for name in sure} == {name: AS_TOLD[would] for name, would in sure.items()}
         plain = site.project.one_pipeline("main")()
         return site.controller.value(result.outputs["result"]), plain, result.steps_executed
 

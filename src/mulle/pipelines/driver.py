@@ -16,7 +16,7 @@ import msgspec
 from mulle.errors import MulleError, PipelineError
 from mulle.pipelines import checkpoint, effects, journal, memo, pinning, values
 from mulle.pipelines.admitting import LOOK_SECONDS, Gate
-from mulle.pipelines.describing import described, text
+from mulle.pipelines.describing import described, returned, text
 from mulle.pipelines.failing import explain
 from mulle.pipelines.growing import Growing
 from mulle.pipelines.identity import Identities
@@ -467,4 +467,6 @@ class Driver:
             self._record.abort(status, text)
 
     def _result(self, status: Ending, error: str) -> RunResult:
-        return self._record.result(status, error, self._outputs, self._failure)
+        given = self._plan.graph.returned if status == "succeeded" and self._part is None else None
+        outputs = returned(self._growing.returned(given), self._outputs)
+        return self._record.result(status, error, outputs, self._failure)

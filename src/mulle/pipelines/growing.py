@@ -11,7 +11,7 @@ from mulle.pipelines.frontier import Frontier
 from mulle.pipelines.mapping import Unfolded, replaced, rewrite
 from mulle.pipelines.model import StepRun
 from mulle.pipelines.plan import Ongoing, Plan
-from mulle.pipelines.promise import promises
+from mulle.pipelines.promise import Promise, is_tuple, promises
 
 if TYPE_CHECKING:
     from mulle.pipelines.graph import Node
@@ -32,6 +32,7 @@ class Growing:
         self.run = ""
         """The run that steps which are entered from now on belong to."""
         self._plan = plan
+        self._made: dict[Node, Unfolded] = {}
         self._shelf = shelf
         self._new_id = new_id
 
@@ -44,15 +45,15 @@ class Growing:
 
     def unfold(self, step: Ongoing, made: Unfolded) -> None:
         """Put what a node stands for in its place: those that wait for it wait for that instead."""
+        self._made[step.node] = made
         for node in made.nodes:
+            rewrite(node, self._made)
             self.enter(node, step.row.position)
         for name in self.frontier.after(step.node.name):
             later = self.steps[name]
-            rewrite(later.node, {step.node: made})
+            rewrite(later.node, self._made)
             later.before = [before.name for before in later.node.depends()]
             self.frontier.wait(name, later.before)
-        graph = self._plan.graph
-        graph.returned = replaced(graph.returned, {step.node: made._replace(value=self._returned(made))})
         self.frontier.over(step.node.name)
         del self.steps[step.node.name]
 
@@ -71,12 +72,20 @@ class Growing:
         """The steps in the order of the calls."""
         return sorted(self.steps.values(), key=lambda step: step.place)
 
-    def _returned(self, made: Unfolded) -> Callable[[int | None], Any]:
-        """As `made.value`, for the pipeline's own result: a plain value is kept as steps' outputs are."""
+    def returned(self, value: Any) -> Any:
+        """What the pipeline's function returned, without nodes that others came into the place of.
 
-        def value(place: int | None) -> Any:
-            found = made.value(place)
-            plain = found is not None and not made.nodes and not any(True for _ in promises(found))
-            return values.encode(found, self._shelf) if plain else found
-
+        A plain value that a branch gave is kept in the store, as what steps give is.
+        """
+        if isinstance(value, Promise):
+            found = replaced(value, self._made)
+            kept = found is None or any(True for _ in promises(found))
+            return found if kept else values.encode(found, self._shelf)
+        if type(value) is list:
+            return [self.returned(item) for item in value]
+        if is_tuple(value):
+            items = [self.returned(item) for item in value]
+            return tuple(items) if type(value) is tuple else type(value)._make(items)
+        if type(value) is dict:
+            return {key: self.returned(item) for key, item in value.items()}
         return value

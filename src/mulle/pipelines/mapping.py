@@ -118,7 +118,7 @@ def replaced(value: Any, made: Mapping[Node, Unfolded]) -> Any:
     """The value with what promises of nodes that were unfolded stand for."""
     if isinstance(value, Promise):
         found = made.get(node_of(value))
-        return value if found is None else found.value(place_of(value))
+        return value if found is None else replaced(found.value(place_of(value)), made)
     if type(value) is list:
         return [replaced(item, made) for item in value]
     if is_tuple(value):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mulle.pipelines import journal, memo, pinning
-from mulle.pipelines.describing import plain, returned, told
+from mulle.pipelines.describing import plain, told
 from mulle.pipelines.model import Ending, Progress, RunResult, StepResult
 from mulle.pipelines.task import PRUNED
 from mulle.tracking import runs
@@ -143,10 +143,10 @@ class Record:
         self,
         status: Ending,
         error: str,
-        outputs: Mapping[str, Sequence[ValueRef]],
+        outputs: dict[str, ValueRef],
         failure: tuple[Ongoing, Failure] | None,
     ) -> RunResult:
-        """How it went."""
+        """How it went; `outputs` are those that the pipeline returned."""
         steps = self._mine()
         rows = [step.row for step in steps]
         return RunResult(
@@ -155,7 +155,7 @@ class Record:
             steps_executed=sum(row.status == "executed" for row in rows),
             steps_cached=sum(row.status == "cached" for row in rows),
             steps=[_step_result(step) for step in steps],
-            outputs=returned(self._plan.graph.returned, outputs) if status == "succeeded" and not self._part else {},
+            outputs=outputs,
             model_versions=self.versions,
             cpu_seconds=sum(row.cpu_seconds for row in rows),
             as_of=self._plan.as_of,
