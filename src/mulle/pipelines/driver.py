@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mulle.errors import MulleError, PipelineError
-from mulle.pipelines import checkpoint, effects, journal, memo, pinning, values
+from mulle.pipelines import checkpoint, journal, memo, pinning, values
 from mulle.pipelines.admitting import LOOK_SECONDS, Gate
 from mulle.pipelines.describing import described, returned, text
 from mulle.pipelines.failing import explain
@@ -390,6 +390,8 @@ class Driver:
         self._unfold(step, made)
 
     def _perform_effect(self, step: Ongoing) -> None:
+        from mulle.pipelines import effects  # noqa: PLC0415 - start-up time: only runs with effects load the registry
+
         began = time.perf_counter()
         ids = {name: self._steps[name].row.origin or self._steps[name].row.id for name in step.before}
         context = effects.Context(self._outputs, ids, self._plan.heads, self._catalog, self._shelf, self._record.run)

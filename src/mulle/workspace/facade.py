@@ -572,7 +572,7 @@ class Workspace:
             workspace=self.root,
             project=self.project,
             executor=self._executor(self.settings.executor),
-            data=self.data,
+            data=_Heads(lambda: self.data),
             resources=self.settings.resources,
         )
 
@@ -599,3 +599,16 @@ class Workspace:
             return self.project.definitions.all(kind) if there else {}
 
         return names
+
+
+class _Heads:
+    """The datasets' versions; the data plane is loaded when a pipeline reads one."""
+
+    def __init__(self, data: Callable[[], DataService]) -> None:
+        self._data = data
+
+    def known_at(self, name: str, as_of: datetime | None) -> Version | None:
+        return self._data().known_at(name, as_of)
+
+    def resolve(self, ref: str) -> Version:
+        return self._data().resolve(ref)
