@@ -10,6 +10,7 @@ from benchmarks.results import write
 BENCHMARKS = (
     "startup",
     "steps",
+    "engines",
     "graphs",
     "tables",
     "versions",
