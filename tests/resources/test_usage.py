@@ -28,6 +28,7 @@ def past(hours: float = 1.0, **given: Any) -> Past:
         "asked_memory": 0, "asked": START,
         "granted": START, "ended": START + timedelta(seconds=seconds), "outcome": "done", "waited": 0.0,
         "seconds": seconds, "cpu_seconds": seconds, "peak_memory": 0,
+        "gpus_used": 0.0,
     }  # fmt: skip
     return Past(**values | given)
 
@@ -75,6 +76,12 @@ def test_what_asks_for_too_much_is_told_what_to_ask_for() -> None:
 def test_what_asks_for_less_memory_than_it_had_is_told_too() -> None:
     [row] = waste([past(1, memory=GIB, peak_memory=2 * GIB)], PRICES)
     assert row.cure == '@mulle.step(memory="2.5GiB")'
+
+
+def test_a_gpu_that_stands_still_is_wasted() -> None:
+    [row] = waste([past(2, gpus=1.0, gpu="NVIDIA H200", gpus_used=0.25)], PRICES)
+    assert (row.gpus_used, row.wasted_gpu_hours) == (0.25, 1.5)
+    assert row.wasted == pytest.approx(6.0)
 
 
 def test_a_request_that_fits_is_left_alone() -> None:

@@ -22,7 +22,7 @@ _PAST = [
     *["outcome", "run"],
 ]
 _WASTE = [
-    *["step", "pipeline", "times", "cpus", "cpus_used:used", "memory", "peak", "waited"],
+    *["step", "pipeline", "times", "cpus", "cpus_used:used", "memory", "peak", "gpus", "waited"],
     *["wasted_cpu_hours:cpu h wasted", "wasted", "cure"],
 ]
 
@@ -141,6 +141,7 @@ def _show_waste(found: Sequence[Waste]) -> None:
         told: dict[str, Any] = {name: getattr(each, name) for name in each.__struct_fields__}
         told |= {"cpus": f"{each.cpus:g}", "cpus_used": f"{each.cpus_used:.2f}", "peak": output.size(each.peak_memory)}
         told |= {"memory": output.size(each.memory) if each.memory else "", "waited": output.span(each.waited)}
+        told |= {"gpus": f"{each.gpus_used:.2f} of {each.gpus:g}" if each.gpus else ""}
         lines.append(told | {"wasted": f"{each.wasted:.4g} {each.currency}" if each.wasted else ""})
     output.table(lines, _WASTE, empty="nothing has run yet: mulle run")
 

@@ -118,7 +118,9 @@ class Gate:
     def ended(self, known: Tx, step: Ongoing, outcome: Outcome) -> None:
         """The step is over, or gave way: what it held is free."""
         kind = "" if outcome.failure is None else outcome.failure.kind
-        used = Used(_ENDS.get(kind, "failed"), outcome.seconds, outcome.cpu_seconds, outcome.peak_memory)
+        busy = [sample.gpus for sample in outcome.samples if sample.gpus is not None]
+        gpus = sum(busy) / len(busy) if busy else 0.0
+        used = Used(_ENDS.get(kind, "failed"), outcome.seconds, outcome.cpu_seconds, outcome.peak_memory, gpus)
         self._admission.release(known, step.row.id, used)
 
     def look(self, run: str) -> None:

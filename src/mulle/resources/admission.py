@@ -18,6 +18,7 @@ from mulle.errors import ResourceError
 from mulle.resources import holdings
 from mulle.resources.amounts import Amount
 from mulle.resources.claims import Claim, PoolState, Rules
+from mulle.resources.holdings import Used
 from mulle.resources.machine import Machine, machine
 from mulle.resources.policy import impossible
 from mulle.resources.process import this_process
@@ -35,6 +36,9 @@ _BEAT_SECONDS = 2.0
 
 GAVE_WAY = "gave way"
 """The outcome of a step that was ended for a more important one."""
+
+
+__all__ = ["GAVE_WAY", "Admission", "Ask", "Grant", "Used"]
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,15 +66,6 @@ class Grant(msgspec.Struct, frozen=True):
     """The number of a GPU → which part of it."""
     cores: list[int] = []
     """Which cores it is held to; any where there are none."""
-
-
-class Used(msgspec.Struct, frozen=True):
-    """How a step went and what it used: wall and CPU seconds, bytes at the peak."""
-
-    outcome: str = "done"
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_memory: int = 0
 
 
 class Admission:
@@ -167,7 +162,7 @@ class Admission:
             self._came[step_run] = live.claim.asked
         state.forget(which)
         OURS.discard(which)
-        holdings.end(tx, which, used.outcome, seconds=used.seconds, cpu_seconds=used.cpu_seconds, peak=used.peak_memory)
+        holdings.end(tx, which, used)
 
     def withdraw(self, tx: Tx, step_run: str) -> None:
         """The step needs nothing any more. One that does not wait is ignored."""

@@ -36,10 +36,11 @@ _GRANT = (
     .where(table.c.id == bindparam("which"))
     .values({name: bindparam(name) for name in ("granted", "rank", "devices", "cores", "gpu")})
 )
+_ENDED = ("ended", "outcome", "seconds", "cpu_seconds", "peak_memory", "gpus_used")
 _END = str(
     update(table)
     .where(table.c.id == bindparam("which"))
-    .values({name: bindparam(name) for name in ("ended", "outcome", "seconds", "cpu_seconds", "peak_memory")})
+    .values({name: bindparam(name) for name in _ENDED})
     .compile(dialect=_ASIS)
 )
 _BEAT = update(table).where(table.c.id == bindparam("which")).values(beat=bindparam("beat"))
@@ -55,6 +56,16 @@ _KEEP_SHARE = _KEEP_SHARE.on_conflict_do_update(
     set_={"service": _KEEP_SHARE.excluded.service, "at": _KEEP_SHARE.excluded.at},
 )
 """Built once: building statements costs more than running them."""
+
+
+class Used(msgspec.Struct, frozen=True):
+    """How a step went and what it used: wall and CPU seconds, bytes at the peak, GPUs that it kept busy on average."""
+
+    outcome: str = "done"
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    gpus_used: float = 0.0
 
 
 class Live(msgspec.Struct, kw_only=True):
@@ -74,7 +85,7 @@ def live(tx: Tx) -> list[Live]:
     return [_live(*row) for row in tx.straight(_LIVE, {})]
 
 
-_UNUSED = {"seconds": 0.0, "cpu_seconds": 0.0, "peak_memory": 0}
+_UNUSED = {"seconds": 0.0, "cpu_seconds": 0.0, "peak_memory": 0, "gpus_used": 0.0}
 
 
 def new(live: Live, queue: str, now: datetime) -> dict[str, Any]:
@@ -103,11 +114,9 @@ def grant(tx: Tx, which: str, **values: Any) -> None:
     tx.execute(_GRANT, {"which": which, **values})
 
 
-def end(tx: Tx, which: str, outcome: str, *, seconds: float = 0.0, cpu_seconds: float = 0.0, peak: int = 0) -> None:
+def end(tx: Tx, which: str, used: Used) -> None:
     """A claim that held is over."""
-    at = microseconds(tx.now)
-    values = {"ended": at, "outcome": outcome, "seconds": seconds, "cpu_seconds": cpu_seconds, "peak_memory": peak}
-    tx.straight(_END, {"which": which, **values})
+    tx.straight(_END, {"which": which, "ended": microseconds(tx.now), **msgspec.structs.asdict(used)})
 
 
 def drop(tx: Tx, which: str) -> None:

@@ -120,6 +120,8 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     cpu_seconds: float
     peak_memory: int
+    gpus_used: float
+    """GPUs that it kept busy on average, as far as they tell."""
 
 
 class Waste(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,10 +138,13 @@ class Waste(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory: int
     """The peak of all but the highest twentieth."""
     gpus: float
+    gpus_used: float
+    """GPUs that it kept busy on average."""
     waited: float
     """Seconds that it waited for its turn, on average."""
     wasted_cpu_hours: float
     wasted_gib_hours: float
+    wasted_gpu_hours: float
     wasted: float
     """What that cost, by the price table."""
     currency: str

@@ -123,4 +123,4 @@ class State:
             if live.claim.granted is None:
                 holdings.drop(tx, live.claim.id)
             else:
-                holdings.end(tx, live.claim.id, "lost", seconds=self.now - live.claim.granted)
+                holdings.end(tx, live.claim.id, holdings.Used("lost", self.now - live.claim.granted))

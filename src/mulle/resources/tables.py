@@ -39,6 +39,7 @@ claim = Table(
     Column("seconds", Float, nullable=False),
     Column("cpu_seconds", Float, nullable=False),
     Column("peak_memory", BigInteger, nullable=False),
+    Column("gpus_used", Float, nullable=False),
     Column("process", Json, nullable=False),
     Column("beat", Float, nullable=False),
     Index("resource_claim_live", "step_run", sqlite_where=text("ended IS NULL")),

@@ -27,6 +27,8 @@ def wait_passively() -> None:
 def environment(cpus: int) -> dict[str, str]:
     """The environment variables that hold the libraries of a process to so many cores.
 
-    They say how many threads there are where the program does not; a number in the program's own code is its own.
+    They say how many threads there are where the program does not; a number in the program's own code is its own. How
+    threads wait is left as it is where this process's environment says so.
     """
-    return {**dict.fromkeys(_COUNTS, str(max(1, cpus))), **_PASSIVE}
+    passive = {name: value for name, value in _PASSIVE.items() if name not in os.environ}
+    return {**dict.fromkeys(_COUNTS, str(max(1, cpus))), **passive}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mulle.resources.model import Past, Waste
-from mulle.resources.prices import GIB, HOUR
+from mulle.resources.prices import GIB, HOUR, gpu_hour
 
 if TYPE_CHECKING:
     from mulle.config.resources import PricesSection
@@ -54,6 +54,8 @@ def _of(pipeline: str, step: str, times: Sequence[Past], prices: PricesSection) 
     peaks = [past.peak_memory for past in times]
     cpu = sum(max(0.0, past.cpus * past.seconds - past.cpu_seconds) for past in times) / HOUR
     gib = sum(max(0.0, past.memory - past.peak_memory) * past.seconds for past in times) / GIB / HOUR
+    gpu = sum(max(0.0, past.gpus - past.gpus_used) * past.seconds for past in times) / HOUR
+    paid = sum(max(0.0, past.gpus - past.gpus_used) * past.seconds * gpu_hour(prices, past.gpu) for past in times)
     cpus, memory = propose_cpus(cores, last.gang), propose_memory(peaks, last.gang)
     return Waste(
         pipeline=pipeline,
@@ -64,10 +66,12 @@ def _of(pipeline: str, step: str, times: Sequence[Past], prices: PricesSection) 
         memory=last.memory,
         peak_memory=int(p95(peaks)),
         gpus=last.gpus,
+        gpus_used=sum(past.gpus_used for past in times) / len(times),
         waited=sum(past.waited for past in times) / len(times),
         wasted_cpu_hours=cpu,
         wasted_gib_hours=gib,
-        wasted=cpu * prices.cpu_hour + gib * prices.gib_hour,
+        wasted_gpu_hours=gpu,
+        wasted=cpu * prices.cpu_hour + gib * prices.gib_hour + paid / HOUR,
         currency=prices.currency,
         propose_cpus=cpus,
         propose_memory=memory,

@@ -361,6 +361,7 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("cpu_seconds", sa.Float(), nullable=False),
         sa.Column("peak_memory", sa.BigInteger(), nullable=False),
+        sa.Column("gpus_used", sa.Float(), nullable=False),
         sa.Column("process", sa.Text(), nullable=False),
         sa.Column("beat", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
