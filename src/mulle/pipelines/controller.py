@@ -247,7 +247,7 @@ class Controller:
             shelf=self._shelf,
             workspace=self._workspace,
             executor=executor,
-            admission=Admission(self._resources, self._project.name, capacity=executor.capacity),
+            admission=Admission(self._resources, self._project.name, capacity=executor.capacity + executor.ahead),
             part=part,
         )
 

@@ -160,8 +160,8 @@ class Cluster:
 
     @property
     def ahead(self) -> int:
-        """How many tasks beyond the cores may be given, by how short tasks have been."""
-        return self.capacity * self._depth()
+        """How many tasks beyond the cores may be given: they wait here, and on the nodes where tasks are short."""
+        return self.capacity * _MOST_AHEAD
 
     def stop(self) -> None:
         """End the work of this process on the cluster; no thread of ours calls it any more when this returns."""

@@ -15,6 +15,8 @@ from mulle.pipelines.task import Outcome, Task
 from mulle.pipelines.worker import Place
 
 _TICK_SECONDS = 0.2
+_GATHER_SECONDS = 0.02
+_GROUP = 32
 
 
 class Node:
@@ -49,10 +51,14 @@ class Node:
             pool.submit(task, None).add_done_callback(partial(self._keep, task.step_run))
 
     def harvest(self, seconds: float) -> list[bytes]:
-        """The outcomes since the last call; waits for one up to so long, and answers in any case: a sign of life."""
+        """The outcomes since the last call; waits for one up to so long, and answers in any case: a sign of life.
+
+        While others are under way it waits a moment for these too: outcomes that come together are recorded together.
+        """
         with self._changed:
             self._heard = time.monotonic()
-            self._changed.wait_for(lambda: self._done, seconds)
+            if self._changed.wait_for(lambda: self._done, seconds):
+                self._changed.wait_for(lambda: len(self._done) >= _GROUP or not self._running, _GATHER_SECONDS)
             found, self._done = self._done, []
             return found
 
