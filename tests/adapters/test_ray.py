@@ -91,6 +91,13 @@ class TestRay(ElsewhereContract):
         assert took < 9
         assert sorted(future.result(30).failure.kind for future in futures) == ["Cancelled", "NodeLost"]  # type: ignore[union-attr]
 
+    def test_a_node_that_does_not_see_the_project_is_told(self, cluster: RayCluster, tmp_path: Path) -> None:
+        elsewhere = ray.make(Place("/nowhere", "project", str(tmp_path)), 0, cluster.address)
+        failure = elsewhere.submit(_sleeping(9, 0), None).result(60).failure
+        elsewhere.close()
+        assert failure is not None
+        assert (failure.kind, failure.final, "/nowhere" in failure.message) == ("NotShared", True, True)
+
 
 def _sleeping(number: int, seconds: float) -> Task:
     given: dict[str, Any] = {"seconds": Plain(msgspec.msgpack.encode(seconds))}

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.25
 _LOOK_SECONDS = 0.5
+_GATHER_SECONDS = 0.01
 _BURY_SECONDS = 5.0
 _MOST_LOST = 5
 """A step that has lost so many nodes may be what kills them."""
@@ -274,6 +275,8 @@ class Driver:
         patience = 0.0 if self._frontier else _POLL_SECONDS if self._waiting else _LOOK_SECONDS
         patience = min(patience, LOOK_SECONDS) if self._gate.waits else patience
         done, _ = concurrent.futures.wait(self._running, patience, concurrent.futures.FIRST_COMPLETED)
+        if done and self._executor.ahead and len(done) < len(self._running):  # others come with it: one transaction
+            done, _ = concurrent.futures.wait(self._running, _GATHER_SECONDS)
         return [(self._running.pop(future), future.result()) for future in done]
 
     def _over(self) -> bool:

@@ -35,6 +35,7 @@ PATIENCE_SECONDS = 5.0
 _START_SECONDS = 60.0
 """How long an actor may take to start: a new Python process, and its imports."""
 _REACH_SECONDS = 5.0
+_GATHER_SECONDS = 0.001
 _STOP_SECONDS = 3.0
 _LOOK_SECONDS = 1.0
 _AVOID_SECONDS = 10.0
@@ -151,6 +152,7 @@ class Cluster:
         self._stopped = False
         self._threads: list[threading.Thread] = []
         self._run(self._keep_nodes)
+        self._run(self._hand_out)
 
     @property
     def capacity(self) -> int:
@@ -204,7 +206,6 @@ class Cluster:
             self._busy_until = time.monotonic()
             self._queue.append((place, task))
             self._changed.notify_all()
-        self._assign()
         return future
 
     def cancel(self, step_run: str, *, preempt: bool = False) -> None:
@@ -229,17 +230,28 @@ class Cluster:
     def _depth(self) -> int:
         return min(_MOST_AHEAD, int(_AHEAD_SECONDS / max(self._mean, 1e-4)))
 
+    def _hand_out(self) -> None:
+        """Give tasks to nodes as they come in; those that come in together go out together."""
+        while not self._stopped:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or self._taker() is not None, _LOOK_SECONDS)
+            time.sleep(_GATHER_SECONDS)
+            self._assign()
+
+    def _taker(self) -> Member | None:
+        """The least busy node, if it has room for the first task of the queue."""
+        if not self._queue or not self._members:
+            return None
+        member = min(self._members.values(), key=lambda each: each.load() / each.cpus)
+        wanted = member.load() + min(self._queue[0][1].cpus, member.cpus)
+        return member if not member.tasks or wanted <= member.cpus * (1 + self._depth()) else None
+
     def _assign(self) -> None:
         """Give queued tasks to the nodes that have room for them, the least busy first; a node's in one call."""
         given: dict[tuple[Member, str], list[bytes]] = {}
         with self._changed:
-            while self._queue and self._members:
-                place, task = self._queue[0]
-                member = min(self._members.values(), key=lambda each: each.load() / each.cpus)
-                room = member.cpus * (1 + self._depth())
-                if member.tasks and member.load() + min(task.cpus, member.cpus) > room:
-                    break
-                self._queue.popleft()
+            while (member := self._taker()) is not None:
+                place, task = self._queue.popleft()
                 member.tasks[task.step_run] = task
                 given.setdefault((member, place), []).append(msgspec.msgpack.encode(task))
         for (member, place), tasks in given.items():
@@ -268,7 +280,8 @@ class Cluster:
                     for outcome in done:
                         self._busy_until = time.monotonic()
                         self._mean += (outcome.seconds - self._mean) * 0.1
-                self._assign()
+                    if done:
+                        self._changed.notify_all()
                 for outcome in done:
                     self._finish(outcome)
         except SystemExit:  # Ray is shut down under us
@@ -345,7 +358,7 @@ class Cluster:
             if self._stopped:
                 return
             self._members[node] = member
-        self._assign()
+            self._changed.notify_all()
         self._fetch(member)
 
     def _let_go(self) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
 from mulle.pipelines.pool import ProcessPool
-from mulle.pipelines.task import Outcome, Task
+from mulle.pipelines.task import Failure, Outcome, Task
 from mulle.pipelines.worker import Place
 
 _TICK_SECONDS = 0.2
@@ -41,11 +43,15 @@ class Node:
         """Perform tasks of the project and workspace at a place, given as JSON."""
         with self._changed:
             self._heard = time.monotonic()
-            if place not in self._pools:
-                self._pools[place] = ProcessPool(msgspec.json.decode(place, type=Place), self._workers)
-            pool = self._pools[place]
+            where = msgspec.json.decode(place, type=Place)
+            if place not in self._pools and _seen(where):
+                self._pools[place] = ProcessPool(where, self._workers)
+            pool = self._pools.get(place)
         for data in tasks:
             task = msgspec.msgpack.decode(data, type=Task)
+            if pool is None:
+                self._refuse(task, where)
+                continue
             with self._changed:
                 self._running[task.step_run] = place
             pool.submit(task, None).add_done_callback(partial(self._keep, task.step_run))
@@ -83,6 +89,15 @@ class Node:
         if pool is not None:
             pool.close()
 
+    def _refuse(self, task: Task, where: Place) -> None:
+        """A task whose project or workspace is not here: going on elsewhere would hide that a node cannot be used."""
+        message = f"the node {socket.gethostname()} does not see {where.root}, or the workspace {where.workspace}"
+        cure = "put both on a directory that all nodes share, at the same path"
+        failure = Failure("NotShared", message, f"the step '{task.name}'", message, final=True, cure=cure)
+        with self._changed:
+            self._done.append(msgspec.msgpack.encode(Outcome(step_run=task.step_run, failure=failure)))
+            self._changed.notify_all()
+
     def _keep(self, step_run: str, future: Future[Outcome]) -> None:
         with self._changed:
             self._running.pop(step_run, None)
@@ -98,3 +113,7 @@ class Node:
         for pool in pools:
             pool.close()
         os._exit(0)
+
+
+def _seen(where: Place) -> bool:
+    return Path(where.root).is_dir() and Path(where.workspace).is_dir()
