@@ -119,6 +119,13 @@ def test_a_step_that_ends_itself_when_it_should_is_pruned_and_not_known_later(pr
     assert ws.run("main", pruned.params).steps_executed == 1
 
 
+def test_a_step_that_never_asks_tells_all_its_values(project: Make) -> None:
+    ws = project(PROJECT.replace("mulle.report(epoch, value)", 'mulle.log_metric("auc", value, step=epoch)'))
+    trials = ws.tune("main", SPACE, metric="auc", trials=10).trials
+    assert {trial.status for trial in trials} == {"complete"}
+    assert {trial.reports[-1].step for trial in trials} == {16}
+
+
 def test_several_objectives_have_a_front(project: Make) -> None:
     source = PROJECT.replace(
         'mulle.log_metric("auc", value)', 'mulle.log_metric("auc", value)\n    mulle.log_metric("cost", depth)'

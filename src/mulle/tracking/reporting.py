@@ -44,14 +44,14 @@ class Reporter:
         self._lock = threading.Lock()
 
     def tell(self, step: int, value: float) -> None:
-        """Tell a value; `ending` is what was answered."""
+        """Tell a value; `ending` is what was answered. A step that goes on all the same goes on telling."""
         with self._lock:
-            if self._lost or self.ending:
+            if self._lost:
                 return
             try:
                 line = self._connected()
                 line.sendall(VALUE.pack(step, value))
-                self.ending = line.recv(1) == END
+                self.ending |= line.recv(1) == END
             except OSError:
                 self._lost = True
                 self._close()
