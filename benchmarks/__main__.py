@@ -11,6 +11,7 @@ BENCHMARKS = (
     "startup",
     "steps",
     "engines",
+    "handoff",
     "graphs",
     "tables",
     "versions",

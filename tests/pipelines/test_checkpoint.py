@@ -16,6 +16,7 @@ from tests.pipelines.drive import Site
 from tests.pipelines.generated import Generated
 
 import mulle
+from mulle.data.gc import collect_garbage
 from mulle.errors import PipelineError
 from mulle.pipelines import checkpoint
 from mulle.pipelines.checkpoint import Checkpoints
@@ -183,3 +184,15 @@ def test_a_training_that_was_killed_ends_with_the_same_digest(tmp_path: Path, ki
     epochs = (cut.root / "epochs").read_text().split()
     assert set(epochs) == {str(epoch) for epoch in range(40)}
     assert len(epochs) <= 41
+
+
+def test_gc_leaves_what_an_unfinished_step_has_saved(site: Make) -> None:
+    then = 'if epoch == 2: raise SystemExit("killed")'
+    made = site(project=TRAINS.format(retries=0, then=then))
+    assert made.run(epochs=5).status == "failed"
+    collect_garbage(made.catalog, made.store, grace="0s")
+    collect_garbage(made.catalog, made.store, grace="0s")
+    (key,) = (made.workspace / "checkpoints").iterdir()
+    found = Checkpoints(Shelf(made.store, made.signer, made.workspace / "tmp"), f"b3:{key.name}").load()
+    assert found is not None
+    assert found.step == 3
