@@ -144,6 +144,7 @@ def test_two_projects_of_two_users_share_the_machine(shared: Shared) -> None:
     assert shared.most_at_once() == 2
     past = shared.told("resources", "history", "--limit", "100")
     assert {(each["project"], each["user"].partition("@")[0]) for each in past} >= {("one", "ada"), ("other", "bob")}
+    assert sum(step["times"] for step in shared.told("resources", "cost", told[0]["id"])["steps"]) == 7
 
 
 def test_what_a_killed_run_held_is_given_back(shared: Shared) -> None:

@@ -56,13 +56,19 @@ def past(tx: Tx, limit: int, named: Mapping[str, str]) -> list[Past]:
 
 
 def of_run(tx: Tx, run: str) -> tuple[str, list[Past]]:
-    """A run's id, also by a unique beginning of it, and what its steps held."""
-    names = tx.all(select(table.c.run).where(table.c.run.startswith(run, autoescape=True)).distinct().limit(2))
+    """A run's id, also by a unique beginning of it, and what its steps held.
+
+    Raises:
+        UnknownNameError: none of that beginning held anything, or several did.
+    """
+    begins = table.c.run.startswith(run, autoescape=True)
+    later = table.c.id >= run  # a claim is made after its run, and ids are in the order of time
+    names = tx.all(select(table.c.run).where(begins, later).distinct().limit(2)) if run else []
     if len(names) != 1 and run not in {row.run for row in names}:
         recent = tx.all(select(table.c.run).distinct().order_by(table.c.run.desc()).limit(50))
         raise unknown("run with a cost", run, [row.run for row in recent], cure="mulle runs list")
     name = run if len(names) != 1 else names[0].run
-    return name, [_past(row) for row in tx.all(select(table).where(table.c.run == name, *_ENDED))]
+    return name, [_past(row) for row in tx.all(select(table).where(table.c.run == name, later, *_ENDED))]
 
 
 def of_model(tx: Tx, version: str) -> tuple[list[Past], int]:

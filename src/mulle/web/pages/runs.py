@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from mulle.errors import UnknownNameError
 from mulle.web import charts, graphs
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from mulle.pipelines.model import StepRun
+    from mulle.resources.model import Cost
     from mulle.tracking.model import Point, Run
     from mulle.web.site import Site
 
@@ -54,6 +56,7 @@ def routes(site: Site) -> list[Route]:
             request,
             "run.html",
             run=run,
+            cost=_cost(site, run),
             steps=steps,
             drawing=drawing,
             uses=dict(islice(((step.name, uses(step)) for step in steps if len(step.samples) > 1), USES)),
@@ -107,6 +110,15 @@ def uses(step: StepRun) -> dict[str, charts.Lines]:
         found["run.uses.gpus"] = [sample.gpus or 0.0 for sample in step.samples]
         found["run.uses.gpu_memory"] = [(sample.gpu_memory or 0) / 1e6 for sample in step.samples]
     return {name: charts.Lines(at, [charts.Series("", values)], sync=step.id) for name, values in found.items()}
+
+
+def _cost(site: Site, run: Run) -> Cost | None:
+    """What the run cost, where there is a price table and it held anything."""
+    try:
+        found = site.ws.resources.cost(run.id)
+    except UnknownNameError:
+        return None
+    return None if found.note else found
 
 
 def _keys(runs: Sequence[Run]) -> list[str]:
