@@ -28,6 +28,8 @@ class Case:
     new: str
     environ: dict[str, str] = field(default_factory=dict)
     """Set for the second import, instead of the edit where `old` is empty."""
+    data: tuple[str, str, str] = ("", "", "")
+    """A file beside the modules, what it holds, and what it holds at the second import."""
 
 
 REACHED = [
@@ -440,6 +442,91 @@ REACHED = [
         "return 1",
         "return 2",
     ),
+    Case(
+        "a submodule asked of its package by a computed name",
+        {
+            "main": "import pkg\ndef step(n):\n    return getattr(pkg, n)()\n",
+            "pkg/__init__": "from . import sub\nfrom .sub import run\n",
+            "pkg/sub": "def run():\n    return 1\n",
+        },
+        "pkg/sub",
+        "return 1",
+        "return 2",
+    ),
+    Case(
+        "a submodule that its package imports",
+        {
+            "main": "import pkg\ndef step():\n    return pkg.sub.run()\n",
+            "pkg/__init__": "from . import sub\n",
+            "pkg/sub": "def run():\n    return 1\n",
+        },
+        "pkg/sub",
+        "return 1",
+        "return 2",
+    ),
+    Case(
+        "a global that another module has a function rebind",
+        {
+            "main": "import helpers\nhelpers.setup(3)\ndef step():\n    return helpers.get()\n",
+            "helpers": "S = None\ndef setup(n):\n    global S\n    S = n\ndef get():\n    return S\n",
+        },
+        "main",
+        "setup(3)",
+        "setup(4)",
+    ),
+    Case(
+        "an array read at import",
+        {
+            "main": "import numpy as np\nfrom pathlib import Path\nW = np.loadtxt(Path(__file__).with_name('w.txt'))\ndef step():\n    return W\n"
+        },
+        "main",
+        "",
+        "",
+        {},
+        ("w.txt", "1 2", "1 3"),
+    ),
+    Case(
+        "a table read at import",
+        {
+            "main": "import polars as pl\nfrom pathlib import Path\nT = pl.read_csv(Path(__file__).with_name('t.csv'))\ndef step():\n    return T\n"
+        },
+        "main",
+        "",
+        "",
+        {},
+        ("t.csv", "a\n1\n", "a\n2\n"),
+    ),
+    *(
+        Case(
+            f"{name} from the environment",
+            {"main": f"{imports}\nX = os.environ.get('MULLE_X', '1')\nC = {made}\ndef step():\n    return C\n"},
+            "main",
+            "",
+            "",
+            {"MULLE_X": "2"},
+        )
+        for name, imports, made in [
+            ("a pattern", "import os, re", "re.compile(X)"),
+            ("an instant without a zone", "import os, datetime", "datetime.datetime(int(X), 1, 1)"),
+            ("a named tuple", "import os\nfrom collections import namedtuple\nP = namedtuple('P', 'a')", "P(X)"),
+            ("an ordered dict", "import os\nfrom collections import OrderedDict", "OrderedDict(a=X)"),
+            ("a namespace", "import os\nfrom types import SimpleNamespace", "SimpleNamespace(a=X)"),
+            ("a decimal", "import os\nfrom decimal import Decimal", "Decimal(X)"),
+            ("an array's number", "import os\nimport numpy as np", "np.float64(X)"),
+            ("an estimator", "import os\nfrom sklearn.linear_model import Ridge", "Ridge(alpha=float(X))"),
+            ("a long list", "import os", "[int(X)] * 20_001"),
+            (
+                "a choice of functions",
+                "import os\ndef a():\n    return 1\ndef b():\n    return 2\n",
+                "{'1': a, '2': b}[os.environ.get('MULLE_X', '1')]",
+            ),
+            (
+                "a data class",
+                "import os\nfrom dataclasses import dataclass\n@dataclass\nclass D:\n    a: str\n",
+                "D(os.environ.get('MULLE_X', '1'))",
+            ),
+        ]
+    ),
 ]
 APART = [
     Case("an unrelated entry's function of a module that is not used",
@@ -488,10 +575,15 @@ def _digest(root: Path, files: dict[str, str]) -> Digest:
 
 
 def _both(case: Case, root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Digest, Digest]:
+    file, held, changed = case.data
+    if file:
+        (root / file).write_text(held)
     before = _digest(root, case.files)
     assert _digest(root, case.files) == before
     for name, value in case.environ.items():
         monkeypatch.setenv(name, value)
+    if file:
+        (root / file).write_text(changed)
     if case.old:
         assert case.old in case.files[case.module]
     text = case.files[case.module]

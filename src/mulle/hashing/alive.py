@@ -74,6 +74,8 @@ class Alive:
                 yield from self._class(live, (module, name), nodes)
             return
         functions = [each for each in layers(live) if isinstance(each, FunctionType)]
+        if functions and not replaced and not any(map(_is_definition, nodes)) and not all(map(says_itself, nodes)):
+            yield "is", ":".join(home(functions[-1]))
         for each in functions:
             if replaced and home(each) != (module, name) and self._is_project(home(each)[0]):
                 yield "replaced", self._enter(each)
@@ -186,6 +188,31 @@ def _items(value: Any) -> list[Any]:
     if len(value) > _LARGE:
         return []
     return [*value, *value.values()] if isinstance(value, Mapping) else list(value)
+
+
+def says_itself(node: ast.AST) -> bool:
+    """Whether a statement writes out what it assigns: names, constants, lists and dicts of them, nothing computed."""
+    value = getattr(node, "value", None)
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or value is None:
+        return False
+    return all(isinstance(inner, _WRITTEN_OUT) for inner in _outside_lambdas(value))
+
+
+_WRITTEN_OUT = (
+    *(ast.Name, ast.Attribute, ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Lambda, ast.Load),
+    *(ast.UnaryOp, ast.USub),
+)
+
+
+def _outside_lambdas(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    if not isinstance(node, ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from _outside_lambdas(child)
+
+
+def _is_definition(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
 
 
 def _functions(value: Any) -> list[FunctionType]:

@@ -25,7 +25,7 @@ from typing import Any
 
 from mulle.errors import ProjectError
 from mulle.hashing import distributions, sources
-from mulle.hashing.alive import Alive, home
+from mulle.hashing.alive import Alive, home, says_itself
 from mulle.hashing.content import Hasher, digest_bytes, digest_file
 from mulle.hashing.plain import plain
 from mulle.hashing.syntax import Reference, References, chain_of, encoded, references
@@ -88,6 +88,8 @@ class _Reach:
         self._reads_docs = False
         self._read: dict[Path, sources.Stamp] = {}
         self._waiting: list[tuple[str, sources.Source, References]] = []
+        self._resolving: set[tuple[str, str]] = set()
+        """Imported names whose origins are being looked for: one that is met again leads to itself."""
         self._unseen: list[tuple[str, sources.Source, str]] = []
         """Names whose loaded objects are yet to be looked at, each with the part that they belong to."""
         self._alive = Alive(self._enter_code, lambda module: self._find(module) is not None, plain)
@@ -163,7 +165,7 @@ class _Reach:
         decorated = any(self._undecorated(source, node).decorator_list for node in bindings.definitions)  # type: ignore[attr-defined]
         replaced = bool(bindings.definitions) and not bindings.statements and not decorated
         links = self._parts[target].links
-        known = {link for _, link in links}
+        known = {link for _, link in links} if bindings.definitions or all(map(says_itself, nodes)) else set[str]()
         held = self._alive.beside(vars(module)[name], source.name, name, nodes, replaced=replaced)
         links |= {(f"live {label}".strip(), link) for label, link in held if link not in known and link != target}
 
@@ -267,9 +269,22 @@ class _Reach:
         if bindings.imports and not bindings.definitions and not bindings.statements and len(bindings.imports) == 1:
             if (value := self._loaded_value(source, chain[0])) is not None:
                 return digest_bytes(value)
-            bound = bindings.imports[0]
-            return self._resolve_in(source.absolute(bound.origin), (*([bound.name] if bound.name else []), *chain[1:]))
+            return self._imported(source, chain[0], bindings.imports[0], chain[1:])
         return self._name(source, chain[0], chain[1:])
+
+    def _imported(self, source: sources.Source, name: str, bound: sources.Imported, rest: tuple[str, ...]) -> str:
+        """What a name stands for that an import binds; one that leads back to itself is a module of its package."""
+        origin = source.absolute(bound.origin)
+        if origin == source.name and bound.name is not None:  # from . import sub
+            inner = f"{origin}.{bound.name}"
+            return self._resolve_in(inner, rest) if self._find(inner) is not None else ""
+        if (source.name, name) in self._resolving:
+            return ""
+        self._resolving.add((source.name, name))
+        try:
+            return self._resolve_in(origin, (*([bound.name] if bound.name else []), *rest))
+        finally:
+            self._resolving.discard((source.name, name))
 
     def _unbound(self, source: sources.Source, chain: tuple[str, ...]) -> str:
         name = chain[0]
@@ -308,7 +323,7 @@ class _Reach:
         if not self._parts[target].value:
             for bound in bindings.imports:
                 chain = (*([bound.name] if bound.name else []), *rest)
-                link = self._resolve_in(source.absolute(bound.origin), chain)
+                link = self._imported(source, name, bound, rest)
                 self._parts[target].links.add((".".join(["import", *chain]), link))
         return target
 
@@ -323,6 +338,8 @@ class _Reach:
         self._enter(target, source, [*bindings.definitions, *bindings.statements, *kept])
         if name in source.rebound:  # by which functions, and when they are called, is not known
             self._parts[target].links.add(("rebound", self._module(source.name)))
+            if (data := plain(self._loaded_object(source, name))) is not None:
+                self._parts[target].links.add(("value", digest_bytes(data)))
 
     def _module(self, name: str) -> str:
         """Enter a whole module."""
@@ -334,6 +351,9 @@ class _Reach:
             for star in source.stars:
                 self._parts[name].links.add(("*", self._resolve_in(source.absolute(star.origin), ())))
             self._unseen += [(name, source, each) for each in source.names]
+            for each, bindings in source.names.items():
+                if bindings.imports:
+                    self._parts[name].links.add((f"import {each}", self._resolve_name(source, (each,))))
         return name
 
     def _enter(self, name: str, source: sources.Source, nodes: Iterable[ast.AST]) -> None:

@@ -50,7 +50,7 @@ def choice(trace: Trace, name: str, candidates: Mapping[str, Candidate]) -> Any:
     """The promise of the last candidate whose guards hold; of tuples or dicts alike in form, one for each place."""
     values = [candidate.value for candidate in candidates.values()]
     first = values[0]
-    if all(value is first for value in values):
+    if (first is None or isinstance(first, Promise)) and all(value is first for value in values):
         return first
     if is_tuple(first) and all(type(value) is type(first) and len(value) == len(first) for value in values):
         made = [_part(trace, name, candidates, place) for place in range(len(first))]
