@@ -14,7 +14,7 @@ from mulle.cli.progress import Progress, progress
 from mulle.cli.state import State, json_option, pass_state, reason_option
 from mulle.errors import UsageError
 
-_OVER = ("executed", "cached", "failed")
+_OVER = ("executed", "cached", "skipped", "failed")
 
 
 @click.command(
