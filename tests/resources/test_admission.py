@@ -120,6 +120,15 @@ def test_gpus_are_given_out_by_their_numbers_and_in_parts(asking: Callable[..., 
     assert [grant and grant.devices for grant in grants] == [{"0": 0.5}, {"1": 1.0}, {"0": 0.5}, None]
 
 
+@pytest.mark.parametrize(
+    ("gpus", "cards", "seen"), [(["0", "1"], 0, ["0"]), (None, 2, ["0"]), (None, 0, []), (4, 0, []), (1, 2, ["0"])]
+)
+def test_gpus_are_named_to_a_step_where_they_are_here(gpus: Any, cards: int, seen: list[str]) -> None:
+    one = admission(machine=here(gpus=cards), pools={"machine": {"gpus": gpus}} if gpus else {})
+    assert one.visible(Grant(1.0, 0, {"0": 1.0})) == seen
+    assert one.visible(Grant(1.0, 0)) == [""] * len(seen)
+
+
 def test_a_gang_gets_all_or_nothing(asking: Callable[..., Asking]) -> None:
     one = asking(machine=here(4))
     one.request("a")

@@ -199,15 +199,18 @@ class Admission:
         return holdings.yielding(tx, run)
 
     @cached_property
-    def _has_gpus(self) -> bool:
-        return any(pool.devices for pool in self.rules.pools.values())
+    def _names_gpus(self) -> bool:
+        """Whether the pool's GPUs are this machine's, or were declared by their names; those of a cluster are not."""
+        named, here = self.settings.pools[self.settings.pool].gpus, {gpu.index for gpu in self.machine.gpus}
+        devices = self.rules.pools[self.settings.pool].devices
+        return bool(here) and here.issuperset(devices) if not isinstance(named, list) else bool(named)
 
     def visible(self, grant: Grant, gang: int = 1) -> list[str]:
-        """What CUDA_VISIBLE_DEVICES is in each process of a step; nothing to say where no pool has a GPU.
+        """What CUDA_VISIBLE_DEVICES is in each process of a step; nothing to say where there are none, or not by name.
 
         A step that asked for none sees none.
         """
-        if not self._has_gpus:
+        if not self._names_gpus:
             return []
         each = sum(grant.devices.values()) / gang
         if each >= 1:
