@@ -132,7 +132,7 @@ def test_what_cannot_be_is_told_before_anything_runs(ws: Workspace, root: Path, 
 
 
 def test_no_backfill_yet_is_told(ws: Workspace) -> None:
-    with pytest.raises(UsageError, match="backfill"):
+    with pytest.raises(UsageError, match="no backfill yet"):
         ws.backfills.show()
 
 
@@ -153,6 +153,14 @@ def test_a_backfill_that_is_asked_to_end_does(ws: Workspace, root: Path) -> None
     found = ws.backfills.show()
     assert (process.returncode, found.status) == (1, "cancelled")
     assert 0 < found.counts["pending"] < 30
+
+
+@pytest.mark.slow
+def test_two_at_once_share_the_windows(root: Path) -> None:
+    processes = [start(root), start(root, "--newest-first")]
+    told = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    assert len(executed(root)) == len(set(executed(root))) == 30
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 from mulle.delivery.backfill.model import Backfill, BackfillStatus, Request, Window, WindowState, WindowStatus
 from mulle.delivery.tables import backfill, backfill_window
-from mulle.errors import unknown
+from mulle.errors import UnknownNameError, unknown
 from mulle.hashing import digest_value
 from mulle.resources.process import Process, lives, this_process
 from mulle.verbs import current
@@ -56,17 +56,25 @@ def begin(tx: Tx, asked: Request, windows: Sequence[tuple[Window, str, str]]) ->
     return made
 
 
-def claim(tx: Tx, made: str, number: int) -> WindowStatus:
-    """Begin a window: "running"; or "elsewhere" where a living process runs one of the same identity."""
+def claim(tx: Tx, made: str, number: int, *, again: bool) -> WindowStatus:
+    """Begin a window: "running"; or "elsewhere" where a living process runs one of the same identity.
+
+    Unless it is to be run again, it is "present" where another backfill has run it since this one was planned.
+    """
     mine = (backfill_window.c.backfill == made) & (backfill_window.c.number == number)
     name = tx.scalar(select(backfill_window.c.identity).where(mine))
-    others = (
-        select(backfill.c.process)
+    same = (
+        select(backfill.c.process, backfill.c.status.label("of"), backfill_window.c.status, backfill_window.c.run)
         .join(backfill_window, backfill_window.c.backfill == backfill.c.id)
-        .where(backfill_window.c.identity == name, backfill_window.c.status == "running", ~mine)
-        .where(backfill.c.status == "running")
+        .where(backfill_window.c.identity == name, ~mine, backfill_window.c.status.in_(["running", "succeeded"]))
     )
-    elsewhere = any(lives(msgspec.convert(row.process, Process)) for row in tx.all(others))
+    others = tx.all(same)
+    done = next((row.run for row in others if row.status == "succeeded"), "")
+    if done and not again:
+        note(tx, made, number, status="present", run=done)
+        return "present"
+    running = [row for row in others if row.of == row.status == "running"]
+    elsewhere = any(lives(msgspec.convert(row.process, Process)) for row in running)
     status: WindowStatus = "elsewhere" if elsewhere else "running"
     note(tx, made, number, status=status)
     return status
@@ -80,6 +88,8 @@ def note(tx: Tx, made: str, number: int, **values: Any) -> None:
 
 def end(tx: Tx, made: str, status: str) -> None:
     """Write down how a backfill ended."""
+    left = (backfill_window.c.backfill == made) & (backfill_window.c.status == "running")
+    tx.execute(update(backfill_window).where(left).values(status="stopped"))
     counts = _counts(tx, made)
     tx.execute(update(backfill).where(backfill.c.id == made).values(status=status))
     tx.event(f"backfill:{made}", {"status": status, **counts}, verb="backfills.end")
@@ -105,9 +115,12 @@ def get(tx: Tx, made: str) -> Backfill:
     """
     chosen = select(backfill).order_by(backfill.c.at.desc(), backfill.c.id.desc())
     rows = tx.all((chosen.where(backfill.c.id.startswith(made, autoescape=True)) if made else chosen).limit(2))
+    if not rows and not made:
+        cure = "mulle backfill PIPELINE --from 2013-01-01 --to 2013-06-01 --every 1d"
+        raise UnknownNameError("there is no backfill yet", cause="none was begun in this workspace", cure=cure)
     if not rows or (made and len(rows) > 1):
         known = [row.id for row in tx.all(select(backfill.c.id).order_by(backfill.c.id.desc()).limit(50))]
-        raise unknown("backfill", made or "(the newest)", known, cure="mulle backfill list")
+        raise unknown("backfill", made, known, cure="mulle backfill list")
     return _backfill(tx, rows[0])
 
 

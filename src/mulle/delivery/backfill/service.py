@@ -227,7 +227,7 @@ class _Work:
     def _one(self, number: int) -> None:
         window = self._windows[number]
         with self._catalog.write() as tx:
-            if record.claim(tx, self._made, number) == "elsewhere":
+            if record.claim(tx, self._made, number, again=self._request.again) != "running":
                 return
         began = self._catalog.clock.now()
         try:
