@@ -18,6 +18,7 @@ BENCHMARKS = (
     "files",
     "remotes",
     "serving",
+    "cluster",
     "tuning",
     "automl",
     "demo",

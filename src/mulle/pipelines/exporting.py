@@ -19,7 +19,7 @@ from mulle.pipelines import graph as graphs
 from mulle.pipelines.describing import plain
 from mulle.pipelines.mapping import numbered, over, unfolded
 from mulle.pipelines.model import NodeKind, Options
-from mulle.pipelines.promise import Promise
+from mulle.pipelines.promise import Promise, node_of
 
 if TYPE_CHECKING:
     from mulle.pipelines.definition import Pipeline
@@ -108,7 +108,7 @@ def blueprint(pipeline: Pipeline[..., Any], params: Mapping[str, Any]) -> Bluepr
     graph = graphs.trace(pipeline, params)
     made: dict[graphs.Node, list[Task]] = {}
     for node in graph.nodes:
-        before = [task for each in node.depends() for task in made[each]]
+        before = [task for each in _before(node) for task in made[each]]
         after = list(dict.fromkeys(task.name for task in before))
         conditional = bool(node.guards) or any(task.conditional for task in before)
         made[node] = before if node.kind == "when" else list(_tasks(node, after, conditional=conditional))
@@ -119,6 +119,12 @@ def blueprint(pipeline: Pipeline[..., Any], params: Mapping[str, Any]) -> Bluepr
         parameters=[_parameter(pipeline.name, name, value) for name, value in plain(graph.params).items()],
         tasks=list(tasks.values()),
     )
+
+
+def _before(node: graphs.Node) -> list[graphs.Node]:
+    """All nodes that a node takes from or asks: other engines cannot begin it before all of them are over."""
+    promises = [*(promise for _, promise in node.inputs()), *node.conditions()]
+    return list(dict.fromkeys([*map(node_of, promises), *node.after]))
 
 
 def _tasks(node: graphs.Node, after: list[str], *, conditional: bool) -> Iterator[Task]:
