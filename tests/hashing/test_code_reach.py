@@ -601,3 +601,20 @@ def test_what_is_reached_counts(case: Case, tmp_path: Path, monkeypatch: pytest.
 def test_what_is_not_reached_does_not(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, after = _both(case, tmp_path / "project", monkeypatch)
     assert before == after
+
+
+def test_a_function_typed_in_counts_where_it_is_put_in_place_of_another(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    files = {
+        "main": "import helpers\ndef step():\n    return helpers.scale()\n",
+        "helpers": "def scale():\n    return 1\n",
+    }
+    found = [_digest(root, files)]
+    for text in ("return 2", "return 3"):
+        typed: dict[str, object] = {"__name__": "notebook"}
+        sys.modules["notebook"] = type(sys)("notebook")
+        exec(f"def faster():\n    {text}\n", typed)
+        sys.modules["helpers"].scale = typed["faster"]  # type: ignore[attr-defined]
+        found.append(code_digest(sys.modules["main"].step, [root]).digest)
+    del sys.modules["notebook"]
+    assert len(set(found)) == 3

@@ -92,7 +92,7 @@ class _Reach:
         """Imported names whose origins are being looked for: one that is met again leads to itself."""
         self._unseen: list[tuple[str, sources.Source, str]] = []
         """Names whose loaded objects are yet to be looked at, each with the part that they belong to."""
-        self._alive = Alive(self._enter_code, lambda module: self._find(module) is not None, plain)
+        self._alive = Alive(self._enter_code, self._is_own, plain)
 
     def result(self) -> CodeDigest:
         parts = {name: self._digest(part) for name, part in sorted(self._parts.items())}
@@ -116,6 +116,12 @@ class _Reach:
         if module not in self._paths:
             self._paths[module] = sources.find(module, self._roots)
         return self._paths[module]
+
+    def _is_own(self, module: str) -> bool:
+        """Whether a module is the project's, or was typed in and lies in no file."""
+        top = module.partition(".")[0]
+        typed = top in sys.modules and getattr(sys.modules[top], "__file__", None) is None
+        return self._find(module) is not None or (typed and (top == "__main__" or top not in sys.stdlib_module_names))
 
     def _source(self, module: str, path: Path) -> sources.Source:
         """The module's source, looked at once."""
