@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from mulle.workspace.facade import Workspace
+    from mulle.workspace.planes import Planes
 
 
-def answered(ws: Workspace, version: str) -> tuple[int, float]:
+def answered(ws: Planes, version: str) -> tuple[int, float]:
     """How many answers a version (`delay@3`) gave, in whatever role, and in how many seconds together."""
     count, microseconds = 0, 0
     for deployment in ws.predictions.log.deployments():

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from mulle.pipelines.executor import Executor
     from mulle.pipelines.values import Shelf
     from mulle.pipelines.worker import Place
-    from mulle.workspace.facade import Workspace
+    from mulle.workspace.planes import Planes
 
 GROUP = "mulle.executors"
 OWN = ("process", "in-process")
 
 
-def make(ws: Workspace, name: str, place: Place, away: Callable[[], Executor]) -> Executor:
+def make(ws: Planes, name: str, place: Place, away: Callable[[], Executor]) -> Executor:
     """The executor of a name; `away` gives the one for steps that cannot run in this process.
 
     Raises:
@@ -45,7 +45,7 @@ def make(ws: Workspace, name: str, place: Place, away: Callable[[], Executor]) -
     raise unknown("executor", name, known, cure="--executor process")
 
 
-def shelf_of(ws: Workspace) -> Shelf:
+def shelf_of(ws: Planes) -> Shelf:
     """Where the values between the steps of a workspace are kept."""
     from mulle.pipelines.values import Shelf  # noqa: PLC0415 - start-up time
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mulle.pipelines.executor import Executor
     from mulle.pipelines.model import RunResult
     from mulle.registry import ModelVersion
-    from mulle.workspace.facade import Workspace
+    from mulle.workspace.planes import Planes
     from mulle.workspace.project import Project
 
 _KEPT_LABELS = 32
@@ -40,7 +40,7 @@ class Starting:
         return self._controller.run(named, instant_for(named, as_of), as_of=as_of)
 
 
-def forks(ws: Workspace, executor: Executor) -> Worlds:
+def forks(ws: Planes, executor: Executor) -> Worlds:
     """Makes the worlds of a workspace's forks.
 
     What monitors learn of a champion, and which labels are known when, is found out once for all of them.

@@ -40,12 +40,13 @@ class Start(Protocol):
     def __call__(
         self,
         pipeline: str,
+        /,
         params: Mapping[str, Any] | None = None,
         *,
         as_of: datetime | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> RunResult:
-        """`Workspace.run` is one."""
+        """`PipelineService.start` is one."""
 
 
 class BackfillService:
