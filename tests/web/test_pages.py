@@ -252,3 +252,13 @@ def test_the_plan_of_a_pipeline_says_why(pages: TestClient) -> None:
     assert "parameter strength: 1.0 → 0.123" in told
     refused = pages.get("/pipelines/returns/plan", params={"strength": "much"})
     assert (refused.status_code, "cannot be" in refused.text) == (400, True)
+
+
+def test_a_study_that_nobody_works_at_ends_its_stream_at_once(pages: TestClient) -> None:
+    assert pages.get("/studies/returns/live").text == 'event: end\ndata: "idle"\n\n'
+
+
+def test_a_study_answers_over_http_as_at_the_prompt(pages: TestClient, lived: Workspace) -> None:
+    answer = pages.post("/api/v1/studies.show", json={"name": "returns"}).json()
+    assert answer["best"]["values"] == lived.studies.best("returns").values
+    assert len(pages.post("/api/v1/studies.trials", json={"name": "returns", "limit": 3}).json()) == 3

@@ -261,6 +261,8 @@ def _how_to_run(ws: Workspace, file: Path, names: Names) -> str:
     own = module_file(ws.settings)
     if file == own:
         return f"mulle run {names.pipeline}"
+    if not own.exists():
+        return f'write module = "{file.stem}" under [project] in mulle.toml, then: mulle run {names.pipeline}'
     return f"add the line `import {file.stem}` at the end of {own.name}, then: mulle run {names.pipeline}"
 
 
