@@ -21,6 +21,7 @@ _options = options(
     click.option("--group", default="", metavar="COLUMN", help="Rows with one value here stay together."),
     click.option("--ensemble/--no-ensemble", default=True, help="Whether several estimators may vote."),
     click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Fits at once."),
+    click.option("--trials", type=click.IntRange(min=0), default=0, help="End after so many fits; 0: as time allows."),
     click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn."),
     click.option(
         "--output", default="", metavar="FILE", help="Where the winner is written; automl_TARGET.py by default."

@@ -44,6 +44,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int = 1
     """How many fits at once."""
     ensemble: bool = True
+    trials: int = 0
+    """How many fits at most; 0: as many as there is time for. With it the same is found on any machine."""
     output: str = ""
     study: str = ""
 
@@ -113,8 +115,9 @@ def _search(
     with contextlib.closing(log), tempfile.TemporaryDirectory(dir=_scratch(ws)) as scratch:
         path = Path(scratch) / "rows.arrow"
         rows.write_ipc(path)
-        search = AutoSearch(problem, names, budget, log, ws.clock, on_step=on_step, ensemble=asked.ensemble)
-        found = search.run(path, fitters)
+        found = AutoSearch(
+            problem, names, budget, log, ws.clock, on_step=on_step, ensemble=asked.ensemble, most=asked.trials
+        ).run(path, fitters)
     with file.open("x", encoding="utf-8") as out:
         out.write(found.code)
     result = _result(ws, name, problem, names, found)

@@ -41,7 +41,7 @@ def retrained(ws: Workspace, found: AutoResult) -> float:
 @pytest.mark.slow
 def test_the_winner_retrains_to_the_same_score(project: Make) -> None:
     ws = committed(project, orders())
-    found = ws.automl(Asked(dataset="orders", target="returned", budget=9))
+    found = ws.automl(Asked(dataset="orders", target="returned", budget=240, trials=5))
     assert found.score is not None
     assert found.score > 0.7
     assert retrained(ws, found) == found.score
@@ -58,7 +58,9 @@ def test_the_winner_retrains_to_the_same_score(project: Make) -> None:
 def test_classes_and_amounts_are_learned_too_in_a_project_that_is_there(project: Make, target: str) -> None:
     source = 'import mulle\n\nsales = mulle.dataset("orders", key=["order"], event_time="at")\n'
     ws = committed(project, orders(400).drop("refund"), source)
-    found = ws.automl(Asked(dataset="orders", target=target, budget=7, time="", group="country", ensemble=False))
+    found = ws.automl(
+        Asked(dataset="orders", target=target, budget=240, trials=3, time="", group="country", ensemble=False)
+    )
     written = Path(found.file)
     assert "from project import sales as data" in written.read_text()
     own = ws.settings.root / "project.py"
@@ -99,8 +101,7 @@ def test_a_search_that_is_killed_leaves_no_process_and_no_half_file(project: Mak
     ]
     search = subprocess.Popen([*command, "--budget", "60s"], start_new_session=True, stderr=subprocess.PIPE, text=True)
     assert search.stderr is not None
-    while "first answer" not in search.stderr.readline():
-        pass
+    assert any("first answer" in line for line in search.stderr)
     os.kill(search.pid, signal.SIGKILL)
     search.wait(10)
     search.stderr.close()

@@ -14,7 +14,8 @@ def test_each_column_is_put_where_it_belongs() -> None:
     assert (found.task, found.metric) == ("binary", "roc_auc")
     assert found.numbers == ["basket", "items", "shop"]
     assert found.categories == ["country"]
-    assert found.dates == {"at": ["weekday", "hour"]}
+    assert found.dates == {"at": ["weekday", "hour", "month", "ordinal_day"]}
+    assert found.trend == ["at_month", "at_ordinal_day"]
     assert {"order", "empty", "same", "refund"} <= set(found.dropped)
 
 
@@ -34,9 +35,9 @@ def test_few_whole_numbers_are_classes_and_many_are_not() -> None:
     assert problem_of(table, "basket").task == "regression"
 
 
-def test_a_time_that_never_comes_again_tells_nothing_about_the_future() -> None:
-    assert "month" not in problem_of(orders(), "returned", time="at").dates["at"]
-    assert "month" in problem_of(orders(), "returned").dates["at"]
+def test_parts_of_the_time_that_never_come_again_are_set_apart() -> None:
+    assert problem_of(orders(), "returned", time="at").trend == ["at_month", "at_ordinal_day"]
+    assert problem_of(orders(), "returned").trend == []
 
 
 def test_of_thirty_thousand_columns_the_strongest_are_kept() -> None:

@@ -93,7 +93,7 @@ class Bench:
     def _encode(self, recipe: Recipe, chosen: Any) -> tuple[Any, Any]:
         boosted = recipe.learner in {"lightgbm", "histogram"}
         kind = recipe.learner if not boosted else "boosted"
-        key = (f"{kind} {recipe.encoding}", len(chosen))
+        key = (f"{kind} {recipe.encoding} {recipe.trend}", len(chosen))
         if key not in self._encoded:
             if len(self._encoded) >= _CACHED:
                 self._encoded.pop(next(iter(self._encoded)))
@@ -103,7 +103,7 @@ class Bench:
         return self._encoded[key]
 
     def _features(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.select([*self._names["NUMBERS"], *self._names.get("CATEGORIES", [])])
+        return rows.select([name for part in ("NUMBERS", "TREND", "CATEGORIES") for name in self._names.get(part, [])])
 
     def _learn(self, order: Fit, learner: Any, encoded: tuple[Any, Any], truth: Any) -> tuple[int, bool]:
         """Fit, stopping early where the learner can; how many trees it took, and whether time ran out."""

@@ -15,13 +15,16 @@ import numpy as np
 
 from mulle.stats import evaluation
 from mulle.tuning.automl.problem import Problem
-from mulle.tuning.automl.recipes import Kitchen, Learner, Recipe
+from mulle.tuning.automl.recipes import BOOSTED, FORESTS, Kitchen, Learner, Recipe
 
 FIRST_ROWS = 2000
 _TIMES = 4
 _THIRD = 3
 _EXPLORED = 0.2
 _SHARE_OF_REST = 0.06
+_SHARE_OF_VIEW = 0.35
+_BEHIND = 1.15
+"""How much more error than the best of all the best of a view may have, to vote."""
 _MEMBERS = 5
 _POOL = 12
 _ROUNDS = 9
@@ -47,6 +50,12 @@ class Candidate:
     results: dict[int, Result] = field(default_factory=dict)
     busy: bool = False
     broken: bool = False
+
+    @property
+    def view(self) -> tuple[str, bool] | None:
+        """What kind of estimator it is, and whether it knows the trend; None for one that stands for no view."""
+        kind = "boosted" if self.recipe.learner in BOOSTED else "forest" if self.recipe.learner in FORESTS else ""
+        return (kind, self.recipe.trend) if kind else None
 
     @property
     def rows(self) -> int:
@@ -80,6 +89,9 @@ class Field:
 
     def next(self, left: float) -> tuple[Candidate, int]:
         """What to fit next, and to how many rows, with so many seconds left for the search."""
+        missing = self._missing_view(left)
+        if missing is not None:
+            return missing, self.full
         for rung in range(len(self.rungs) - 2, -1, -1):
             chosen = self._promotable(rung, left)
             if chosen is not None:
@@ -123,9 +135,15 @@ class Field:
 
         Greedy selection with replacement (Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004).
 
+        Where rows are asked about that come later than all that were seen, the newest seen ones say little about who
+        will be best: then the best of each view (boosted or forest, with the trend or without) votes, if it is not far
+        behind.
+
         Args:
             truth: the target of the rows that predictions are of.
         """
+        if self._problem.time:
+            return self._views()
         pool = self.ranked(self.full)[:_POOL]
         if len(pool) < 2:  # noqa: PLR2004
             return [(one, 1) for one in pool or self.ranked()[:1]]
@@ -145,6 +163,39 @@ class Field:
             votes[chosen.number] = votes.get(chosen.number, 0) + 1
             best = self._sign * gain
         return [(one, votes[one.number]) for one in pool if one.number in votes]
+
+    def _views(self) -> list[tuple[Candidate, int]]:
+        """The best of each view on all rows, without those that are far behind the best."""
+        found: dict[tuple[str, bool], Candidate] = {}
+        for one in self.ranked(self.full):
+            if one.view is not None:
+                found.setdefault(one.view, one)
+        leader = next(iter(self.ranked()), None)
+        if not found:
+            return [] if leader is None else [(leader, 1)]
+        least = min(self._error(one) for one in found.values())
+        return [(one, 1) for one in found.values() if self._error(one) <= _BEHIND * least]
+
+    def _error(self, one: Candidate) -> float:
+        score = one.results[self.full].score
+        return 1 - score if self._problem.higher_is_better else score
+
+    def _missing_view(self, left: float) -> Candidate | None:
+        """The best of a view that nobody stands for on all rows yet, where there is time for it."""
+        if not self._problem.time or len(self.rungs) == 1:
+            return None
+        views: dict[tuple[str, bool], list[Candidate]] = {}
+        for one in self.candidates:
+            if one.view is not None and not one.recipe.trees:
+                views.setdefault(one.view, []).append(one)
+        for members in views.values():
+            if any(one.busy or one.broken or self.full in one.results for one in members):
+                continue
+            tried = [one for one in members if one.results]
+            expected = self.expected(members[0].recipe.learner, self.full)
+            if tried and expected is not None and expected < _SHARE_OF_VIEW * left:
+                return max(tried, key=lambda one: self._sign * one.last.score)
+        return None
 
     def score(self, truth: Any, predictions: Any) -> float:
         """The metric of predictions; the worst there is where it cannot be computed."""

@@ -56,6 +56,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     categories: list[str]
     dates: dict[str, list[str]] = {}
     """Column of dates or times → which of its parts become numbers."""
+    trend: list[str] = []
+    """Parts of the time that do not come again: what they tell may not hold any more, so some recipes go without."""
     time: str = ""
     group: str = ""
     positive: Any = None
@@ -133,13 +135,15 @@ def problem_of(
             cure="take in more columns",
         )
     counts = known[target].value_counts()["count"] if task != "regression" else pl.Series([known.height])
+    own = {time: _trend(known[time], dates[time])} if time else {}
     return Problem(
         target=target,
         task=task,
         metric=chosen,
         numbers=columns.numbers,
         categories=columns.categories,
-        dates={name: parts for name, parts in dates.items() if parts},
+        dates={name: whole for name, parts in dates.items() if (whole := [*parts, *own.get(name, [])])},
+        trend=[f"{time}_{part}" for part in own.get(time, [])],
         time=time,
         group=group,
         positive=_positive(known[target]) if task == "binary" else None,
@@ -222,6 +226,15 @@ def _parts(values: pl.Series, *, ahead: bool) -> list[str]:
     own = [part for part in _CYCLES if values.dtype != pl.Date or part not in {"hour", "minute"}]
     return [
         part for part in own if getattr(seen.dt, part)().n_unique() > 1 and (not ahead or span >= 2 * _CYCLES[part])
+    ]
+
+
+def _trend(values: pl.Series, cycles: Sequence[str]) -> list[str]:
+    """The parts of a time that differ, and do not come again within the rows."""
+    if values.dtype not in (pl.Date, pl.Datetime):
+        return []
+    return [
+        part for part in ("month", "ordinal_day") if part not in cycles and getattr(values.dt, part)().n_unique() > 1
     ]
 
 

@@ -14,6 +14,7 @@ from mulle.tuning.space import Choice, Domain, Int, Log, LogInt, Space, Uniform
 Learner = Literal["lightgbm", "histogram", "extra_trees", "forest", "linear"]
 Encoding = Literal["ordinal", "target", "both", "onehot"]
 BOOSTED: tuple[Learner, ...] = ("lightgbm", "histogram")
+FORESTS: tuple[Learner, ...] = ("extra_trees", "forest")
 MOST_TREES = 800
 _CHANCE_OF_FLIP = 0.15
 _SPREAD = 0.22
@@ -55,7 +56,7 @@ _DEFAULTS: dict[Learner, dict[str, Any]] = {
         "learning_rate": 0.1, "max_leaf_nodes": 31, "min_samples_leaf": 20, "l2_regularization": 0.01,
         "max_features": 1.0,
     },
-    "extra_trees": {"n_estimators": 100, "min_samples_leaf": 5, "max_features": 0.6},
+    "extra_trees": {"n_estimators": 60, "min_samples_leaf": 8, "max_features": 0.5},
     "forest": {"n_estimators": 80, "min_samples_leaf": 5, "max_features": 0.5},
     "linear": {"strength": 1.0},
 }  # fmt: skip
@@ -68,14 +69,15 @@ class Recipe(msgspec.Struct, frozen=True):
     encoding: Encoding
     settings: dict[str, Any]
     balanced: bool = False
+    trend: bool = False
+    """Whether it learns from parts of the time that do not come again."""
     trees: int = 0
     """How many trees a boosted learner has; 0 while that is found out by stopping early."""
 
     def flat(self) -> dict[str, Any]:
         """Everything by name, as a leaderboard shows it."""
         shown = {"learner": self.learner, "encoding": self.encoding, **self.settings}
-        if self.balanced:
-            shown["balanced"] = True
+        shown |= {name: True for name in ("balanced", "trend") if getattr(self, name)}
         return shown | ({"trees": self.trees} if self.trees else {})
 
 
@@ -103,10 +105,10 @@ class Kitchen:
         }
         large = {
             "learning_rate": 0.04,
-            "num_leaves": 63,
-            "min_child_samples": 60,
-            "colsample_bytree": 0.5,
-            "subsample": 0.8,
+            "num_leaves": 31,
+            "min_child_samples": 50,
+            "colsample_bytree": 0.3,
+            "subsample": 0.6,
         }
         found = [self._default(boosted)]
         if boosted == "lightgbm":
@@ -114,6 +116,11 @@ class Kitchen:
         if self._problem.categories:
             found.append(self._default(boosted, small if boosted == "lightgbm" else {}, encoding="target"))
         found += [self._default(one) for one in self.learners if one not in BOOSTED]
+        if self._problem.trend:  # each view of the time early on: several of them vote in the end
+            seen = [msgspec.structs.replace(one, trend=True) for one in found if one.learner != "linear"]
+            forests = [one for one in [*found, *seen] if one.learner in FORESTS]
+            found = [found[0], *seen[2:3], *forests, *found[1:], *seen]
+            found = list({repr(one): one for one in found}.values())
         if self._problem.task == "binary" and self._problem.rarest < 0.2:  # noqa: PLR2004 - one in five
             found.append(msgspec.structs.replace(found[0], balanced=True))
         return found
@@ -125,7 +132,7 @@ class Kitchen:
         pool = boosted[:1] * 8 + boosted[1:] + others
         learner = self._random.choice(pool)
         settings = {name: _drawn(domain, self._random) for name, domain in SPACES[learner].items()}
-        return Recipe(learner, self._encoding(learner), settings, self._balanced())
+        return Recipe(learner, self._encoding(learner), settings, self._balanced(), self._trend())
 
     def changed(self, recipe: Recipe) -> Recipe:
         """A recipe near another one."""
@@ -141,7 +148,8 @@ class Kitchen:
             encoding = self._encoding(recipe.learner)
         if self._random.random() < _CHANCE_OF_FLIP:
             balanced = self._balanced()
-        return Recipe(recipe.learner, encoding, settings, balanced)
+        trend = self._trend() if self._random.random() < _CHANCE_OF_FLIP else recipe.trend
+        return Recipe(recipe.learner, encoding, settings, balanced, trend)
 
     def pick(self, recipes: list[Recipe]) -> Recipe:
         """One of the best, the better the more likely."""
@@ -168,6 +176,9 @@ class Kitchen:
         if not self._problem.categories:
             return "ordinal"
         return self._random.choice(["onehot", "target"] if learner == "linear" else ["ordinal", "target", "both"])
+
+    def _trend(self) -> bool:
+        return bool(self._problem.trend) and self._random.random() < 0.5  # noqa: PLR2004 - as often as not
 
     def _balanced(self) -> bool:
         if self._problem.task == "regression" or self._problem.metric in {"log_loss", "brier"}:

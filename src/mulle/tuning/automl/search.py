@@ -98,6 +98,7 @@ class AutoSearch:
         *,
         on_step: Callable[[Step], None] | None = None,
         ensemble: bool = True,
+        most: int = 0,
     ) -> None:
         self._problem = problem
         self._names = names
@@ -108,6 +109,8 @@ class AutoSearch:
         self._clock = clock
         self._tell = on_step
         self._ensemble = ensemble
+        self._most = most
+        """How many fits there are at most; 0: as many as there is time for."""
         self._lock = threading.RLock()
         self._first = math.nan
         self._fits = 0
@@ -163,7 +166,7 @@ class AutoSearch:
             with self._lock:
                 end = self._budget.end - self._reserve()
                 left = end - time.monotonic()
-                if left <= 0:
+                if left <= 0 or 0 < self._most <= self._fits:
                     return
                 candidate, rows = self._field.next(left)
                 candidate.busy = True

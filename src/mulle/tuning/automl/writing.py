@@ -83,7 +83,7 @@ def columns_expression(recipe: Recipe, problem: Problem) -> str:
         chosen = encoders["ordinal"] + encoders["target"] if recipe.encoding == "both" else encoders[recipe.encoding]
         parts += [f"({encoder}, CATEGORIES)" for encoder in chosen]
     if numbers:
-        parts.append(f"({_for_numbers(recipe)}, NUMBERS)")
+        parts.append(f"({_for_numbers(recipe)}, {'NUMBERS + TREND' if recipe.trend and problem.trend else 'NUMBERS'})")
     return f"make_column_transformer({', '.join(parts)})"
 
 
@@ -217,7 +217,9 @@ def _constants(problem: Problem) -> str:
     lines = [f"TARGET = {_text(problem.target)}"]
     if problem.time:
         lines.append(f"TIME = {_text(problem.time)}")
-    lines.append(f"NUMBERS = {_list([*problem.numbers, *parts])}")
+    lines.append(f"NUMBERS = {_list([*problem.numbers, *(part for part in parts if part not in problem.trend)])}")
+    if problem.trend:
+        lines.append(f"TREND = {_list(problem.trend)}  # does not come again: not every estimator learns from it")
     if problem.categories:
         lines.append(f"CATEGORIES = {_list(problem.categories)}")
     return "\n".join(lines)
@@ -236,7 +238,7 @@ def _prepare(problem: Problem) -> str:
     steps = ["known = rows.drop_nulls(TARGET)"]
     if made:
         steps.append(f"known = known.with_columns(\n        {f'{chr(10)}        '.join(made)}\n    )")
-    columns = ["pl.col(NUMBERS).cast(pl.Float64)"]
+    columns = [f"pl.col(NUMBERS{' + TREND' if problem.trend else ''}).cast(pl.Float64)"]
     if problem.categories:
         columns.append('pl.col(CATEGORIES).cast(pl.String).fill_null("")')
     if problem.task == "binary":
@@ -292,7 +294,8 @@ def split(rows: Table, share: float) -> tuple[Table, Table]:
 
 
 def _train(problem: Problem, members: Sequence[Member]) -> str:
-    columns = "NUMBERS + CATEGORIES" if problem.categories else "NUMBERS"
+    trend = problem.trend and any(one.recipe.trend for one in members)
+    columns = " + ".join(["NUMBERS", *(["TREND"] if trend else []), *(["CATEGORIES"] if problem.categories else [])])
     lines: list[str] = []
     made = []
     for place, one in enumerate(members, 1):
