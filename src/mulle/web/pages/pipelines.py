@@ -45,7 +45,6 @@ def routes(site: Site) -> list[Route]:
             known = _by_pipeline(site.ws.runs.list(LISTED))
             raise unknown("pipeline", name, known, cure=f"mulle run {name}")
         drawing = graphs.steps(site.words(request), site.ws.runs.graph(runs[0].id)) if runs else None
-        durations = _durations(runs)
         return site.render(
             request,
             "pipeline.html",
@@ -53,7 +52,8 @@ def routes(site: Site) -> list[Route]:
             runs=runs,
             info=info,
             drawing=drawing,
-            durations=durations,
+            durations=_durations(runs),
+            sweep=next(iter(site.ws.pipelines.sweeps(1, name)), None),
             backfills=[site.ws.backfills.show(each.id) for each in site.ws.backfills.list(name, BACKFILLS)],
         )
 
