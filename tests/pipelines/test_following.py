@@ -93,6 +93,9 @@ def test_a_log_is_followed_over_http_and_on_the_page(ws: Workspace) -> None:
     running = Running(ws)
     timer = threading.Timer(0.5, running.go)
     with TestClient(server.app(ws), base_url="http://127.0.0.1:8300") as pages:
+        assert [pages.get(path).status_code for path in ("/", "/runs", "/pipelines/main", f"/runs/{running.run}")] == [
+            200
+        ] * 4
         page = pages.get(f"/runs/{running.run}/logs/{running.step}").text
         followed = re.search('data-follow="(.*?)"', page)
         assert followed is not None

@@ -109,7 +109,10 @@ def uses(step: StepRun) -> dict[str, charts.Lines]:
     if any(sample.gpus is not None for sample in step.samples):
         found["run.uses.gpus"] = [sample.gpus or 0.0 for sample in step.samples]
         found["run.uses.gpu_memory"] = [(sample.gpu_memory or 0) / 1e6 for sample in step.samples]
-    return {name: charts.Lines(at, [charts.Series("", values)], sync=step.id) for name, values in found.items()}
+    return {
+        name: charts.Lines(at, [charts.Series("", values)], sync=step.id, range=(0.0, 1.1 * max(*values, 0.1)))
+        for name, values in found.items()
+    }
 
 
 def _cost(site: Site, run: Run) -> Cost | None:
