@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.pipelines.drive import opened
 
+from mulle.pipelines import journal
 from mulle.testing.soak import repeat
 
 PROJECT = '''
@@ -248,7 +249,10 @@ def _run(root: Path) -> tuple[int, int, int]:
     with opened(root) as site:
         told = {step.name: step.would for step in site.controller.foresee(site.project.one_pipeline("main")).steps}
         result = site.run("main")
-        became = {step.name: step.status for step in result.steps}
+        with site.catalog.read() as tx:
+            rows = journal.steps(tx, result.id)
+        own = {row.id for row in rows}  # what another step of the run computed is as if it was executed here
+        became = {row.name: "executed" if row.status == "cached" and row.origin in own else row.status for row in rows}
         sure = {name: would for name, would in told.items() if would in AS_TOLD}
         assert {name: became[name] for name in sure} == {name: AS_TOLD[would] for name, would in sure.items()}
         plain = site.project.one_pipeline("main")()

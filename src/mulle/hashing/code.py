@@ -358,7 +358,9 @@ class _Reach:
                 self._parts[name].links.add(("*", self._resolve_in(source.absolute(star.origin), ())))
             self._unseen += [(name, source, each) for each in source.names]
             for each, bindings in source.names.items():
-                if bindings.imports:
+                if any(
+                    bound.name is not None for bound in bindings.imports
+                ):  # what it hands on, not what it works with
                     self._parts[name].links.add((f"import {each}", self._resolve_name(source, (each,))))
         return name
 

@@ -101,13 +101,14 @@ class _Foresight:
         return Foreseen(step.node.name, step.node.kind, "depends", [Reason("upstream", name) for name in waits])
 
     def _below(self, step: Ongoing, waits: Sequence[str]) -> Foreseen:
-        """A step below one that would run: it runs for sure if something else of it changed too."""
+        """A step below one that would run: it runs for sure if nothing was ever computed by its code."""
         upstream = [Reason("upstream", name) for name in waits]
         now, former = self._nearest(step, set(waits))
         others = [] if former is None else differences(former.parts, now, ignoring="step ")
         if not step.caches:
             others = [Reason("uncached", "")]
-        would: Would = "run" if former is None or others else "depends"
+        sure = not step.caches or not memo.computed(self._tx, now)
+        would: Would = "run" if sure else "depends"
         because = [*others, *upstream] if former is not None or others else [Reason("new", ""), *upstream]
         self._open[step.node.name] = would
         return self._told(step, would, because, former)

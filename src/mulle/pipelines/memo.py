@@ -29,6 +29,8 @@ _TELL = insert(memo_code).on_conflict_do_nothing()
 _NEWEST = select(memo).order_by(memo.c.at.desc()).limit(bindparam("most"))
 _BY_NAME = _NEWEST.where(memo.c.name == bindparam("wanted"))
 _BY_FUNCTION = _NEWEST.where(memo.c.function == bindparam("wanted"))
+_BY_CODE = select(memo.c.key).limit(1)
+_BY_CODE = _BY_CODE.where(memo.c.function == bindparam("function"), memo.c.code == bindparam("code"))
 _CODE = select(memo_code).where(memo_code.c.digest == bindparam("wanted"))
 _FORGET = delete(memo).where(memo.c.key == bindparam("wanted"))
 
@@ -104,6 +106,11 @@ def formers(tx: Tx, name: str, function: str, most: int = 20) -> list[Former]:
     codes = {code: _code(tx, code) for code in {row.code for row in rows}}
     parts = (Parts(row.function, codes[row.code], row.inputs, row.settings) for row in rows)
     return [Former(made, row.step_run, row.seconds) for made, row in zip(parts, rows, strict=True)]
+
+
+def computed(tx: Tx, parts: Parts) -> bool:
+    """Whether the memo knows of any computation by this function and code, whatever its inputs were."""
+    return tx.execute(_BY_CODE, {"function": parts.function, "code": parts.code.digest}).first() is not None
 
 
 def _code(tx: Tx, digest: str) -> Code:

@@ -136,8 +136,9 @@ class StepResult(msgspec.Struct, frozen=True):
 
 
 Would: TypeAlias = Literal["run", "depends", "known", "skipped", "effect"]
-"""What would become of a step: executed; executed if others give something else than before; adopted from the memo;
-left out; or an effect, which does something only where its content is new."""
+"""What would become of a step: executed (or adopted from a step of the same run that computes the same); executed if
+others give something else than before; adopted from the memo; left out; or an effect, which does something only where
+its content is new."""
 
 
 class Foreseen(msgspec.Struct, frozen=True):
