@@ -64,11 +64,9 @@ def test_a_sign_of_life_is_given_at_each_look_while_a_step_runs() -> None:
     assert len(looks) <= seen + 1
 
 
-def test_looking_costs_next_to_nothing() -> None:
+def test_it_looks_no_more_often_than_it_is_told_to() -> None:
     sampler = Sampler(interval=0.5)
     sampler.begin()
-    began = time.process_time()
-    time.sleep(3)
-    assert time.process_time() - began < 0.03
-    assert len(sampler.end()) >= 4
+    time.sleep(1.6)
+    assert 2 <= len(sampler.end()) <= 6
     assert [thread.name for thread in threading.enumerate()].count("mulle-sampler") >= 1
