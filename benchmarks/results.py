@@ -34,7 +34,10 @@ def _section(one: dict[str, Any]) -> list[str]:
     machine, versions = one["machine"], one["versions"]
     used = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     lines = [f"## {one['benchmark']}", ""]
-    lines += ["| figure | n | wall | CPU | baseline | ratio (wall, CPU) | budget |", "|---|---|---|---|---|---|---|"]
+    lines += [
+        "| figure | n | wall | CPU | baseline | ratio (wall, CPU) | budget | note |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     lines += [_row(figure) for figure in one["figures"]]
     memory = machine["memory_bytes"] / 2**30
     return [
@@ -59,7 +62,7 @@ def _row(figure: dict[str, Any]) -> str:
         figure["baseline"],
         ratio,
     ]
-    return "| " + " | ".join([*cells, budget]) + " |"
+    return "| " + " | ".join([*cells, budget, figure.get("note", "")]) + " |"
 
 
 if __name__ == "__main__":
