@@ -108,9 +108,11 @@ def _reach(address: str) -> None:
 
 
 def _unreachable(address: str, error: Exception) -> PipelineError:
+    told = os.environ.get("RAY_AUTH_MODE") == "token"
     return PipelineError(
         f"the Ray cluster at '{address}' cannot be reached",
-        cause=str(error),
+        cause=str(error)
+        + ("" if told else "; a cluster with a token lets in only those who run with RAY_AUTH_MODE=token"),
         cure='ray start --head, then [run] cluster = "HOST:6379" in mulle.toml',
     )
 
