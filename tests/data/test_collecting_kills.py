@@ -53,7 +53,7 @@ def is_whole(data: DataService) -> None:
 @pytest.mark.soak
 def test_a_collection_killed_at_any_instant_goes_on_where_it_stood(folder: Path) -> None:
     instants = random.Random(7)
-    for _ in range(repeat(5, 100)):
+    for _ in range(repeat(5, 300)):
         finish(start(folder, f"{instants.uniform(0, 0.1):.4f}"))
     assert finish(start(folder)) == 0
     is_whole(collector.opened(folder))
@@ -62,7 +62,7 @@ def test_a_collection_killed_at_any_instant_goes_on_where_it_stood(folder: Path)
 @pytest.mark.soak
 def test_a_collection_killed_in_any_file_operation_goes_on_where_it_stood(folder: Path) -> None:
     operations = random.Random(11)
-    for _ in range(repeat(4, 100)):
+    for _ in range(repeat(4, 300)):
         finish(start(folder, f"op:{operations.randint(1, 40)}"))
     assert finish(start(folder)) == 0
     is_whole(collector.opened(folder))

@@ -19,7 +19,7 @@ from mulle.workspace import Workspace
 
 @pytest.mark.slow
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(repeat(2, 20)))
+@pytest.mark.parametrize("seed", range(repeat(2, 40)))
 def test_an_import_that_was_killed_goes_on(dvc: Known, tmp_path: Path, seed: int) -> None:
     project = tmp_path / "project"
     project.mkdir()

@@ -23,7 +23,7 @@ from mulle.testing import soak
 from mulle.testing.wire import Relay
 from mulle.verbs import acting
 
-KILLS = soak.repeat(6, 60)
+KILLS = soak.repeat(6, 200)
 
 
 @pytest.fixture

@@ -119,5 +119,5 @@ class Collecting(RuleBasedStateMachine):
 
 @pytest.mark.soak
 def test_every_row_is_taken_once_whatever_fails() -> None:
-    counts: dict[str, Any] = {"max_examples": repeat(8, 200), "stateful_step_count": 25, "deadline": None}
+    counts: dict[str, Any] = {"max_examples": repeat(8, 400), "stateful_step_count": 25, "deadline": None}
     run_state_machine_as_test(Collecting, settings=settings(**counts))

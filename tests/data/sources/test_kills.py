@@ -59,7 +59,7 @@ def is_whole(world: World) -> None:
 @pytest.mark.soak
 def test_a_collection_killed_at_any_instant_goes_on_where_it_stood(world: World) -> None:
     instants = random.Random(7)
-    for turn in range(repeat(5, 100)):
+    for turn in range(repeat(5, 300)):
         grow(world, turn)
         start(world, f"{instants.uniform(0, 0.4):.4f}").wait()
     assert start(world).wait() == 0
@@ -69,7 +69,7 @@ def test_a_collection_killed_at_any_instant_goes_on_where_it_stood(world: World)
 @pytest.mark.soak
 def test_a_collection_killed_in_any_file_operation_goes_on_where_it_stood(world: World) -> None:
     operations = random.Random(11)
-    for turn in range(repeat(5, 100)):
+    for turn in range(repeat(5, 300)):
         grow(world, turn)
         start(world, f"op:{operations.randint(1, 60)}").wait()
     assert start(world).wait() == 0
