@@ -81,7 +81,7 @@ def edited(rows: list[Any], edit: tuple[str, int, int, list[Any]]) -> list[Any]:
 
 
 @pytest.mark.soak
-@settings(max_examples=repeat(120, 1200), deadline=None)
+@settings(max_examples=repeat(120, 5000), deadline=None)
 @given(rows=rows_, chain=edits, piece=st.sampled_from([5, 17, 1 << 20]), eager=st.booleans())
 def test_any_chain_of_edits_reads_as_it_was_committed(
     rows: list[Any], chain: list[Any], piece: int, eager: bool

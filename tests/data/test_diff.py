@@ -194,7 +194,7 @@ edits = st.lists(
 
 
 @pytest.mark.soak
-@settings(max_examples=repeat(60, 600), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=repeat(60, 3000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 60), edits, edits)
 def test_planted_edits_are_found_whatever_the_layout(data: DataService, rows: int, one: Any, two: Any) -> None:
     """Versions that are patches of patches: what lies between any two of them is what was planted."""

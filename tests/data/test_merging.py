@@ -192,7 +192,7 @@ def framed(rows: Any) -> pl.DataFrame:
 
 
 @pytest.mark.soak
-@settings(max_examples=repeat(150, 1500), deadline=None)
+@settings(max_examples=repeat(150, 10_000), deadline=None)
 @given(tables, edits, edits)
 def test_any_merge_is_that_of_brute_force(base: Any, one: Any, two: Any) -> None:
     ours, theirs = ({key: row for key, row in {**base, **edit}.items() if row is not None} for edit in (one, two))

@@ -142,7 +142,7 @@ cells = st.sampled_from(
 
 
 @pytest.mark.soak
-@settings(max_examples=repeat(150, 1500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=repeat(150, 5000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(1, 3).flatmap(lambda width: st.lists(st.tuples(*[cells] * width), min_size=1, max_size=6)),
 )
