@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks.harness import Figure, function, measure, publish
 
+from mulle.pipelines.sampling import Sampler
 from mulle.workspace import Workspace
 
 STEPS = 100
+LOOKED_AT_SECONDS = 5
 PROJECT = f"""
 import mulle
 
@@ -28,6 +31,14 @@ def many(start: int = 0):
 """
 
 
+def looked_at() -> None:
+    """A step of some seconds that does nothing but is looked at."""
+    sampler = Sampler()
+    sampler.begin()
+    time.sleep(LOOKED_AT_SECONDS)
+    sampler.end()
+
+
 def main() -> list[Figure]:
     """Measure and publish."""
     fresh = itertools.count()
@@ -43,6 +54,13 @@ def main() -> list[Figure]:
             figures = [
                 measure("a step, executed and persisted", executed, n=7, budget=0.005),
                 measure("a step, known already", cached, n=7, budget=0.002),
+                measure(
+                    "a second in which what a step uses is looked at",
+                    function(looked_at, unit=LOOKED_AT_SECONDS),
+                    n=3,
+                    budget=0.01,
+                    of="cpu",
+                ),
             ]
         finally:
             workspace.close()
