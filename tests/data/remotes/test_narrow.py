@@ -101,3 +101,9 @@ def test_what_cannot_be_is_an_error(meet: Meet, shared: str) -> None:
     with pytest.raises(DataError, match="no columns"):
         meet("ben").data.pull("images", shared, columns=("key",))
     assert meet("ben").data.list() == []
+
+
+def test_what_is_here_whole_stays_so(meet: Meet, shared: str) -> None:
+    meet("ben").data.pull("wide", shared)
+    assert not meet("ben").data.pull("wide", shared, columns=("key",)).partial
+    assert meet("ben").data.read("wide").equals(meet("ann").data.read("wide"))

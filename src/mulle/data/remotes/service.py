@@ -261,7 +261,10 @@ class Remotes:
             for commit in arrival.commits:
                 if commit.id not in chosen:
                     partial.mark(tx, dataset, numbers[commit.id], there.name_or_url)
+            new = {commit.id for commit in arrival.commits}
             for digest, columns in here.items():
+                if asked.part and digest not in new and numbers[digest] not in incomplete:
+                    continue  # all of it was here before
                 if asked.part:
                     partial.mark(tx, dataset, numbers[digest], there.name_or_url, path=asked.path, columns=columns)
                 else:
